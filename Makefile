@@ -1,0 +1,68 @@
+# Everything here needs only GNU make and Python 3.11 or newer with pip and venv; `make lock` needs uv.
+
+PYTHON ?= python3
+FILE ?= examples/talk.ogg
+
+BIN := .venv/bin
+PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop
+STAMP := .venv/.done
+CODE = $(wildcard libs services tests bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-all test-servers check fmt lock bench clean
+
+help: ## print this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
+	  printf '%-14s%s\n' "$$name" "$$what"; done
+
+setup: $(STAMP) ## make .venv with all packages, as pinned
+
+$(STAMP): requirements.lock $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+	  "LingoLoop needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	  "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --config-settings editable_mode=compat $(PACKAGES:%=-e %)
+	$(BIN)/python -m pip check
+	@touch $@
+
+demo: setup ## transcribe a recording: make demo FILE=talk.mp3
+	$(BIN)/lingoloop transcribe $(FILE)
+
+up: setup ## the whole system in one process
+	$(BIN)/lingoloop up
+
+test: setup test-servers ## the tests, without the slow ones
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: setup test-servers ## all tests
+	$(BIN)/pytest -n 2
+
+test-servers: ## install what the tests need from the system
+	tests/servers/install.sh
+
+check: setup ## lint, format, types, import rules
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+
+fmt: setup ## format the code, mend what can be mended
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+lock: ## pin requirements.in again (needs uv)
+	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+	  --custom-compile-command "make lock" --quiet -o requirements.lock requirements.in
+
+bench: setup ## run a measurement: make bench NAME=…
+	@test -n "$(NAME)" || { echo "which? make bench NAME=, one of:" $(basename $(notdir $(wildcard bench/[a-z]*.py))) >&2; exit 2; }
+	$(BIN)/python -m bench.$(NAME)
+
+clean: ## delete what was made here
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find libs services tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(PACKAGES:%=%/*.egg-info) $(PACKAGES:%=%/build)

@@ -1,0 +1,1 @@
+"""What the services share: contracts (pure), and the plumbing around PostgreSQL, RabbitMQ and storage."""

@@ -1,0 +1,349 @@
+"""RabbitMQ: quorum queues for work, a topic exchange for events, publisher confirms for both.
+
+Each of a process's three jobs (publish, consume, receive events) has a connection of its own: a broker that blocks
+publishers stops reading from their connection, and acknowledgements must still get through.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import structlog
+from aio_pika import DeliveryMode, ExchangeType, Message
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+
+from lingoloop_common.broker import (
+    BrokerError,
+    Consumer,
+    EventFeed,
+    EventMessage,
+    OnDelivery,
+    OnEvent,
+    OnReconnect,
+    queue_name,
+)
+
+log = structlog.get_logger(__name__)
+
+WORK = "lingoloop.work"
+EVENTS = "lingoloop.events"
+BROKEN = (AMQPError, ChannelInvalidStateError, OSError, asyncio.TimeoutError, RuntimeError)
+ANSWER_TIMEOUT = 10.0
+"""Seconds in which the broker must confirm or answer."""
+
+
+class Link:
+    """A connection that is made again whenever it, or a channel on it, breaks."""
+
+    def __init__(self, url: str, name: str, on_up: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        self._url, self._name, self._on_up = url, name, on_up
+        self.up = asyncio.Event()
+        self._broken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, timeout: float) -> None:  # noqa: ASYNC109  (the limit is a setting)
+        """Connect for the first time; raise TimeoutError when that does not work in `timeout` seconds."""
+        self._task = asyncio.create_task(self._keep_up(), name=f"link {self._name}")
+        try:
+            await asyncio.wait_for(self.up.wait(), timeout)
+        except TimeoutError:
+            await self.stop()
+            raise TimeoutError("RabbitMQ (BROKER_URL) cannot be reached") from None
+
+    async def stop(self) -> None:
+        """Disconnect for good."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def breaks(self, *_: object) -> None:
+        """Connect again: the connection or one of its channels was closed."""
+        self._broken.set()
+
+    async def open_channel(self, connection: AbstractConnection, **options: Any) -> AbstractChannel:
+        """Open a channel whose end ends the connection too, so that everything on it is set up again."""
+        channel = await connection.channel(**options)
+        channel.close_callbacks.add(self.breaks)
+        return channel
+
+    async def _keep_up(self) -> None:
+        said = False
+        while True:
+            connection: AbstractConnection | None = None
+            try:
+                self._broken.clear()
+                connection = await aio_pika.connect(
+                    self._url, timeout=ANSWER_TIMEOUT, heartbeat=10, client_properties={"connection_name": self._name}
+                )
+                connection.close_callbacks.add(self.breaks)
+                await self._on_up(connection)
+                self.up.set()
+                said = False
+                await self._broken.wait()
+                log.warning("connection to RabbitMQ broke", link=self._name)
+            except BROKEN as error:
+                if not said:
+                    log.warning("waiting for RabbitMQ", link=self._name, error=str(error) or type(error).__name__)
+                    said = True
+            finally:
+                self.up.clear()
+                if connection is not None:
+                    with contextlib.suppress(*BROKEN):
+                        await asyncio.wait_for(connection.close(), 2)
+            await asyncio.sleep(random.uniform(0.1, 0.6))  # noqa: S311  (spreads reconnects, not a secret)
+
+
+@dataclass(slots=True)
+class RabbitDelivery:
+    """A delivery on the channel it came by."""
+
+    message: AbstractIncomingMessage
+    message_id: UUID
+    redelivered: bool
+
+    async def ack(self) -> None:
+        """Drop the token."""
+        with contextlib.suppress(*BROKEN):
+            await self.message.ack()
+
+    async def reject(self) -> None:
+        """Put the token back."""
+        with contextlib.suppress(*BROKEN):
+            await self.message.reject(requeue=True)
+
+
+class RabbitConsumer:
+    """A lane's consumer, set up again after each break."""
+
+    def __init__(self, url: str, lane: str, on_delivery: OnDelivery, limit: int) -> None:
+        self._lane, self._on_delivery, self._limit = lane, on_delivery, limit
+        self._link = Link(url, f"work {lane}", self._set_up)
+        self._queue: AbstractQueue | None = None
+        self._tag: str | None = None
+        self._wanted = True
+
+    async def start(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Begin to consume."""
+        await self._link.start(timeout)
+
+    async def cancel(self) -> None:
+        """Take no more; the channel stays open for the deliveries that are still out."""
+        self._wanted = False
+        await self._obey()
+
+    async def resume(self) -> None:
+        """Take work again."""
+        self._wanted = True
+        await self._obey()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._link.stop()
+
+    async def _set_up(self, connection: AbstractConnection) -> None:
+        channel = await self._link.open_channel(connection)
+        await channel.set_qos(prefetch_count=self._limit)
+        self._queue, self._tag = await declare_lane(channel, self._lane), None
+        await self._consume_or_cancel(self._queue)
+
+    async def _obey(self) -> None:
+        """Do what is wanted now; while the connection is away, its return does it."""
+        if self._queue is not None and self._link.up.is_set():
+            with contextlib.suppress(*BROKEN):
+                await asyncio.wait_for(self._consume_or_cancel(self._queue), ANSWER_TIMEOUT)
+
+    async def _consume_or_cancel(self, queue: AbstractQueue) -> None:
+        if self._wanted and self._tag is None:
+            self._tag = await queue.consume(self._receive)
+        elif not self._wanted and self._tag is not None:
+            tag, self._tag = self._tag, None
+            await queue.cancel(tag)
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        try:
+            message_id = UUID(message.message_id)
+        except (TypeError, ValueError):
+            log.error("dropped a work message without a message id", lane=self._lane)
+            await message.ack()
+            return
+        self._on_delivery(RabbitDelivery(message, message_id, bool(message.redelivered)))
+
+
+class RabbitFeed:
+    """An exclusive queue of events, declared and bound again after each break."""
+
+    def __init__(self, url: str, on_event: OnEvent, on_reconnect: OnReconnect) -> None:
+        self._on_event, self._on_reconnect = on_event, on_reconnect
+        self._link = Link(url, "events", self._set_up)
+        self._shards: set[int] = set()
+        self._queue: AbstractQueue | None = None
+        self._exchange: AbstractExchange | None = None
+
+    async def start(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Open the queue."""
+        await self._link.start(timeout)
+
+    async def bind(self, shard: int) -> None:
+        """Receive a shard's events; raise BrokerError when the broker does not answer."""
+        self._shards.add(shard)
+        await self._answer(lambda queue, exchange: queue.bind(exchange, f"{shard}.#"))
+
+    async def unbind(self, shard: int) -> None:
+        """Receive a shard's events no more."""
+        self._shards.discard(shard)
+        with contextlib.suppress(BrokerError):
+            await self._answer(lambda queue, exchange: queue.unbind(exchange, f"{shard}.#"))
+
+    async def close(self) -> None:
+        """Disconnect, which drops the queue."""
+        await self._link.stop()
+
+    async def _answer(self, ask: Callable[[AbstractQueue, AbstractExchange], Awaitable[object]]) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._link.up.wait()
+                assert self._queue is not None and self._exchange is not None  # noqa: S101, PT018  (the link is up)
+                await ask(self._queue, self._exchange)
+        except BROKEN as error:
+            raise BrokerError(f"the events queue cannot be bound: {error}") from error
+
+    async def _set_up(self, connection: AbstractConnection) -> None:
+        channel = await self._link.open_channel(connection)
+        await channel.set_qos(prefetch_count=1000)
+        self._exchange = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+        again = self._queue is not None
+        # The broker names the queue: after a break the old one may still be locked by the dead connection.
+        self._queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+        for shard in self._shards:
+            await self._queue.bind(self._exchange, f"{shard}.#")
+        await self._queue.consume(self._receive, no_ack=True)
+        if again:
+            self._on_reconnect()
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        headers = {name: value for name, value in message.headers.items() if isinstance(value, str | int)}
+        self._on_event(EventMessage(headers, message.body))
+
+
+class RabbitBroker:
+    """A RabbitMQ that this process publishes to and consumes from."""
+
+    in_process = False
+
+    def __init__(self, url: str, *, startup_timeout: float) -> None:
+        self._url, self._startup_timeout = url, startup_timeout
+        self._link = Link(url, "publish", self._set_up)
+        self._channel: AbstractChannel | None = None
+        self._work: AbstractExchange | None = None
+        self._events: AbstractExchange | None = None
+        self._lanes: set[str] = set()
+        self._open: list[RabbitConsumer | RabbitFeed] = []
+
+    async def start(self) -> None:
+        """Connect for publishing."""
+        await self._link.start(self._startup_timeout)
+
+    async def stop(self) -> None:
+        """Disconnect everything."""
+        for part in self._open:
+            await part.close()
+        await self._link.stop()
+
+    async def check(self) -> None:
+        """Raise BrokerError when there is no connection."""
+        if not self._link.up.is_set():
+            raise BrokerError("no connection to RabbitMQ")
+
+    async def publish_token(self, lane: str, message_id: UUID) -> None:
+        """Put a token into a lane's queue."""
+        message = Message(b"", message_id=str(message_id), delivery_mode=DeliveryMode.PERSISTENT)
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._link.up.wait()
+                if lane not in self._lanes:
+                    await self._declare(lane)
+                await self._exchange(self._work).publish(message, queue_name(lane), mandatory=True)
+        except BROKEN as error:
+            # The queue may have been deleted by hand: declare it again at the next try.
+            self._lanes.discard(lane)
+            raise BrokerError(f"a token for {lane} was not confirmed: {error!r}") from error
+
+    async def publish_event(
+        self, routing_key: str, message_id: UUID, headers: Mapping[str, str | int], body: bytes
+    ) -> None:
+        """Send an event; not mandatory, since nobody may be listening."""
+        message = Message(
+            body, message_id=str(message_id), content_type="application/json", headers=dict(headers)
+        )
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._link.up.wait()
+                await self._exchange(self._events).publish(message, routing_key, mandatory=False)
+        except BROKEN as error:
+            raise BrokerError(f"an event was not confirmed: {error!r}") from error
+
+    async def consume(self, lane: str, on_delivery: OnDelivery, *, limit: int) -> Consumer:
+        """Join a lane's consumers."""
+        consumer = RabbitConsumer(self._url, lane, on_delivery, limit)
+        await consumer.start(self._startup_timeout)
+        self._open.append(consumer)
+        return consumer
+
+    async def feed(self, on_event: OnEvent, on_reconnect: OnReconnect) -> EventFeed:
+        """Open an event queue of this process's own."""
+        feed = RabbitFeed(self._url, on_event, on_reconnect)
+        await feed.start(self._startup_timeout)
+        self._open.append(feed)
+        return feed
+
+    async def depth(self, lane: str) -> int:
+        """Count the tokens that wait in a lane's queue."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                return await self._declare(lane)
+        except BROKEN as error:
+            raise BrokerError(f"the queue of {lane} does not answer: {error!r}") from error
+
+    async def recreate(self, lane: str) -> None:
+        """Delete a lane's queue and declare it again."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._link.up.wait()
+                assert self._channel is not None  # noqa: S101  (the link is up)
+                await self._channel.queue_delete(queue_name(lane))
+                await self._declare(lane)
+        except BROKEN as error:
+            raise BrokerError(f"the queue of {lane} cannot be made again: {error!r}") from error
+
+    async def _declare(self, lane: str) -> int:
+        await self._link.up.wait()
+        assert self._channel is not None  # noqa: S101  (the link is up)
+        queue = await declare_lane(self._channel, lane)
+        self._lanes.add(lane)
+        return queue.declaration_result.message_count or 0
+
+    async def _set_up(self, connection: AbstractConnection) -> None:
+        self._lanes.clear()
+        self._channel = await self._link.open_channel(connection, publisher_confirms=True, on_return_raises=True)
+        self._work = await self._channel.declare_exchange(WORK, ExchangeType.DIRECT, durable=True)
+        self._events = await self._channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+
+    @staticmethod
+    def _exchange(exchange: AbstractExchange | None) -> AbstractExchange:
+        assert exchange is not None  # noqa: S101  (the link is up)
+        return exchange
+
+
+async def declare_lane(channel: AbstractChannel, lane: str) -> AbstractQueue:
+    """Declare a lane's quorum queue and bind it; the same each time, so anyone may come first."""
+    exchange = await channel.declare_exchange(WORK, ExchangeType.DIRECT, durable=True)
+    queue = await channel.declare_queue(queue_name(lane), durable=True, arguments={"x-queue-type": "quorum"})
+    await queue.bind(exchange, queue_name(lane))
+    return queue

@@ -1,0 +1,75 @@
+"""The shape of a transcript: segments and words, in seconds from the recording's start."""
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from lingoloop_common.contracts.units import SAMPLE_RATE
+
+SEGMENTS_PER_CHUNK = 1_000
+"""A segment's index is `chunk index × 1000 + place in the chunk`: stable while chunks finish out of order."""
+
+
+class Wire(BaseModel):
+    """Anything that goes over the wire as camelCase JSON."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class Word(Wire):
+    """One word; `start` and `end` in seconds, `confidence` from 0 to 1."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+class Segment(Wire):
+    """A piece of text. `index` rises with time and never changes; it is not consecutive across chunks."""
+
+    index: int
+    start: float
+    end: float
+    text: str
+    confidence: float
+    words: list[Word] | None = None
+
+
+def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end: int) -> list[Segment]:
+    """Move an engine's segments from chunk time to the recording's time.
+
+    Args:
+        segments: in chunk time, in order.
+        chunk_index: the chunk's place in the ledger.
+        start: first sample of the chunk, at 16 kHz.
+        end: first sample after the chunk.
+
+    Returns:
+        Segments whose times lie inside the chunk, never run backwards, and whose index is stable.
+    """
+    origin, limit = start / SAMPLE_RATE, end / SAMPLE_RATE
+    clock = origin
+
+    def moved(seconds: float) -> float:
+        nonlocal clock
+        clock = min(limit, max(clock, origin + seconds))
+        return round(clock, 3)
+
+    placed: list[Segment] = []
+    for place, segment in enumerate(segments[:SEGMENTS_PER_CHUNK]):
+        begin = moved(segment.start)
+        words = [
+            Word(word=w.word, start=moved(w.start), end=moved(w.end), confidence=round(w.confidence, 3))
+            for w in segment.words or ()
+        ]
+        placed.append(
+            Segment(
+                index=chunk_index * SEGMENTS_PER_CHUNK + place,
+                start=begin,
+                end=moved(segment.end),
+                text=segment.text,
+                confidence=round(segment.confidence, 3),
+                words=words,
+            )
+        )
+    return placed

@@ -1,0 +1,76 @@
+"""Rules about units of work: what becomes of a failed one, how long one may take, what lanes are called."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lingoloop_common.contracts.states import UnitState
+
+SAMPLE_RATE = 16_000
+"""Samples per second in which chunks are counted (design, invariant 5)."""
+
+LOST_LIMIT = 10
+"""Take-backs from holders that vanished before a unit is given up as `worker_lost`."""
+
+DEFAULT_MODELS = {"whisper": "base"}
+"""The model of an engine that has several, when none is named."""
+
+LANE_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}(\.[A-Za-z0-9][A-Za-z0-9._-]{0,79})?")
+
+
+class UnitKind(StrEnum):
+    """What a unit asks a worker to do."""
+
+    PLAN = "plan"
+    CHUNK = "chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a unit: its next state, and the seconds to wait when that is `waiting`."""
+
+    state: UnitState
+    delay: float = 0.0
+
+
+def lane_name(engine: str, model: str | None) -> str:
+    """Return the lane of an engine, or of an engine and model: the name of the queue `work.<lane>`.
+
+    Raises:
+        ValueError: the names hold characters that a queue or a metric label should not carry.
+    """
+    model = model or DEFAULT_MODELS.get(engine)
+    lane = f"{engine}.{model}" if model else engine
+    if not LANE_PATTERN.fullmatch(lane):
+        raise ValueError(f"{lane!r} is not a lane: use letters, digits, '.', '_' and '-'")
+    return lane
+
+
+def after_failure(failures: int, *, permanent: bool, retry_delays: tuple[float, ...], max_retries: int) -> Verdict:
+    """Decide about a unit whose holder reported an error.
+
+    Args:
+        failures: errors reported so far, this one included.
+        permanent: a repeat cannot mend it (not audio, too long, no permission).
+        retry_delays: seconds before the first, second, … retry; the last one repeats.
+        max_retries: how often a unit is tried again.
+    """
+    if permanent or failures > max_retries:
+        return Verdict(UnitState.FAILED)
+    delay = retry_delays[min(failures, len(retry_delays)) - 1] if retry_delays else 0.0
+    return Verdict(UnitState.WAITING, delay)
+
+
+def after_loss(lost: int) -> Verdict:
+    """Decide about a unit whose holder vanished; `lost` counts such ends, this one included."""
+    return Verdict(UnitState.FAILED if lost > LOST_LIMIT else UnitState.READY)
+
+
+def deadline(expected: float, *, ceiling: float) -> float:
+    """Return how many seconds a unit may run: the larger of 60 and 20 × `expected` seconds, up to `ceiling`."""
+    return min(ceiling, max(60.0, 20.0 * expected))
+
+
+def chunks_ahead(slots: int) -> int:
+    """Return how many unfinished chunks a plan may be ahead of the work in a fleet of `slots` (rule 10)."""
+    return max(64, 2 * slots)

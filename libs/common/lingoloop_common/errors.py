@@ -1,0 +1,72 @@
+"""The one table of errors: what clients are answered (RFC 9457) and whether work is worth a repeat."""
+
+from http import HTTPStatus
+from typing import Any
+
+
+class Problem(Exception):
+    """A request that cannot be served; the edge turns it into `application/problem+json`.
+
+    Args:
+        code: a key of `PROBLEMS`.
+        detail: what is wrong and what to do, for the person who reads it.
+        extra: further members of the answer.
+    """
+
+    def __init__(self, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.extra = code, detail, extra
+        self.http_status = PROBLEMS[code]
+
+
+PROBLEMS: dict[str, HTTPStatus] = {
+    "bad_request": HTTPStatus.BAD_REQUEST,
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "conflict": HTTPStatus.CONFLICT,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "invalid_value": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_audio": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unknown_lane": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "run_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
+    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
+}
+
+
+class WorkError(Exception):
+    """Why a unit of work failed, as its holder reports it.
+
+    Args:
+        code: a key of `WORK_ERRORS`.
+        message: for the owner of the recording; holds no path, secret or transcript text.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether a repeat cannot mend it."""
+        return WORK_ERRORS[self.code]
+
+
+WORK_ERRORS: dict[str, bool] = {
+    # code: a repeat cannot mend it
+    "not_audio": True,
+    "too_long": True,
+    "audio_missing": True,
+    "canceled": True,
+    "worker_lost": True,
+    "slot_died": False,
+    "deadline": False,
+    "engine_failed": False,
+    "storage_failed": False,
+}

@@ -1,0 +1,57 @@
+"""A process's events: only the shards of owners that somebody here waits for are bound."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import structlog
+
+from lingoloop_common.broker import Broker, BrokerError, EventFeed, OnEvent, OnReconnect
+from lingoloop_common.contracts.events import shard
+
+log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """The process's event queue as a part. `on_event` must not block; `on_reconnect` tells of a possible gap."""
+
+    def __init__(self, broker: Broker, on_event: OnEvent, on_reconnect: OnReconnect) -> None:
+        self._broker, self._on_event, self._on_reconnect = broker, on_event, on_reconnect
+        self._held: Counter[int] = Counter()
+        self._lock = asyncio.Lock()
+        self._feed: EventFeed | None = None
+
+    async def start(self) -> None:
+        """Open the queue, bound to nothing."""
+        self._feed = await self._broker.feed(self._on_event, self._on_reconnect)
+
+    async def stop(self) -> None:
+        """Drop the queue."""
+        if self._feed:
+            await self._feed.close()
+
+    @contextlib.asynccontextmanager
+    async def hold(self, owner: str) -> AsyncIterator[None]:
+        """Receive an owner's events for as long as the context lasts; they arrive from its first line on.
+
+        While the broker is away nothing arrives, but the binding is made when it is back, and `on_reconnect` called.
+        """
+        number = shard(owner)
+        await self._change(number, 1)
+        try:
+            yield
+        finally:
+            await self._change(number, -1)
+
+    async def _change(self, number: int, by: int) -> None:
+        assert self._feed is not None  # noqa: S101  (started before anyone can ask)
+        async with self._lock:
+            self._held[number] += by
+            try:
+                if by > 0 and self._held[number] == 1:
+                    await self._feed.bind(number)
+                elif self._held[number] == 0:
+                    await self._feed.unbind(number)
+            except BrokerError as error:
+                log.warning("events come later", error=str(error))

@@ -1,0 +1,154 @@
+"""What the HTTP servers share: problems as RFC 9457, CORS, a request id in answer and log, a server part."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from lingoloop_common import metrics
+from lingoloop_common.errors import PROBLEMS, Problem
+from lingoloop_common.store.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_CODES = {status: code for code, status in reversed(PROBLEMS.items())}
+
+
+def json_response(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with JSON; numbers, times and ids are encoded as the contract says."""
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """Answer with a problem document; `error` repeats `detail` for older clients."""
+    body = {
+        "type": "about:blank",
+        "title": problem.http_status.phrase,
+        "status": problem.http_status.value,
+        "detail": problem.detail,
+        "code": problem.code,
+        "error": problem.detail,
+        **problem.extra,
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if problem.http_status == web.HTTPUnauthorized.status_code else None
+    return web.Response(
+        body=orjson.dumps(body), status=problem.http_status, headers=headers, content_type="application/problem+json"
+    )
+
+
+@web.middleware
+async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give each request an id, a log line without its query, a metric, and an answer whatever happens."""
+    request_id = str(new_id())
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    begin = time.perf_counter()
+    status = 499  # the client went away
+    try:
+        response = await _answer(request, handler)
+        status = response.status
+        if not response.prepared:
+            response.headers["X-Request-Id"] = request_id
+        return response
+    finally:
+        seconds = time.perf_counter() - begin
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "unmatched"
+        method = request.method if request.method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
+        metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(seconds)
+        log.info("request", method=method, path=request.path, status=status, ms=round(seconds * 1000))
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem_response(problem)
+    except web.HTTPException as error:
+        if error.status < 400:  # noqa: PLR2004  (redirects are not errors)
+            raise
+        code = _CODES.get(error.status, "bad_request" if error.status < 500 else "internal_error")  # type: ignore[call-overload]  # noqa: PLR2004
+        response = problem_response(Problem(code, error.reason))
+        if allow := error.headers.get("Allow"):
+            response.headers["Allow"] = allow
+        return response
+    except (asyncio.CancelledError, ConnectionResetError):
+        raise
+    except Exception:
+        log.exception("request failed", path=request.path)
+        return problem_response(Problem("internal_error", "something went wrong here; the log has the details"))
+
+
+def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return a signal handler that lets the pages of `allowed` origins (or `*`) read answers."""
+
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get("Origin")
+        if origin and ("*" in allowed or origin in allowed):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers.add("Vary", "Origin")
+            response.headers["Access-Control-Expose-Headers"] = "Location, X-Request-Id, Retry-After"
+            if request.method == "OPTIONS":
+                response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD"
+                response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
+                response.headers["Access-Control-Max-Age"] = "600"
+
+    return add_headers
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """Answer a CORS preflight; the signal handler adds the headers where the origin may."""
+    return web.Response(status=204)
+
+
+class HttpServer:
+    """An aiohttp application as a part; port 0 takes a free one, `url` says which."""
+
+    def __init__(self, app: web.Application, *, host: str, port: int, grace: float = 5) -> None:
+        self._app, self._host, self._port, self._grace = app, host, port, grace
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen; raise OSError when the port is taken."""
+        self._runner = web.AppRunner(self._app, access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=self._grace)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+
+    async def stop(self) -> None:
+        """Close the door, give open requests the grace period, then cut them."""
+        if self._runner:
+            await self._runner.cleanup()
+
+
+def ops_app(service: str, checks: Mapping[str, Callable[[], Awaitable[Any]]]) -> web.Application:
+    """Return the operators' endpoints: `/healthz`, `/readyz` (names what is missing), `/metrics`."""
+    async def healthz(request: web.Request) -> web.Response:
+        return json_response({"service": service, "status": "ok"})
+
+    async def readyz(request: web.Request) -> web.Response:
+        missing = {}
+        for name, check in checks.items():
+            try:
+                await asyncio.wait_for(check(), 3)
+            except Exception as error:
+                missing[name] = str(error) or type(error).__name__
+        return json_response({"service": service, "missing": missing}, status=503 if missing else 200)
+
+    async def metrics_page(request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_page)]
+    )
+    return app

@@ -1,0 +1,87 @@
+"""Settings by environment, read once at start; every wrong value is named together.
+
+A service's own settings class is put together from the parts here, so that a name means the same everywhere.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LogFormat = Literal["auto", "console", "json"]
+S = TypeVar("S", bound=BaseSettings)
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the text names each variable and what is wrong with it."""
+
+
+class Settings(BaseSettings):
+    """What every service needs."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
+
+    database_url: SecretStr
+    db_pool_max: int = Field(10, ge=2, le=500)
+    broker_url: SecretStr
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "auto"
+    ops_host: str = "0.0.0.0"  # noqa: S104  (probes and scrapes come from other hosts)
+    startup_timeout_ms: int = Field(60_000, ge=1)
+    shutdown_grace_ms: int = Field(30_000, ge=0)
+
+
+class StorageSettings(BaseSettings):
+    """Where recordings and chunks lie."""
+
+    blob_dir: Path
+
+
+class WebSettings(BaseSettings):
+    """Who may call, and from which pages."""
+
+    auth_jwt_secret: SecretStr
+    cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("cors_allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _long_secret(self) -> Self:
+        if len(self.auth_jwt_secret.get_secret_value().encode()) < 32:  # noqa: PLR2004  (RFC 7518, section 3.2)
+            raise ValueError("AUTH_JWT_SECRET must be at least 32 bytes; make one with: openssl rand -hex 32")
+        return self
+
+
+class EngineSettings(BaseSettings):
+    """The engine that uploads get when they name none, and that a transcriber runs."""
+
+    engine: str = "whisper"
+    model: str | None = None
+
+
+def read_settings(cls: type[S], **given: object) -> S:
+    """Read a settings class from the environment; `given` values win.
+
+    Raises:
+        SettingsError: values are missing or wrong; all of them are named, none is shown.
+    """
+    try:
+        return cls(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_lines(error))) from None
+
+
+def _lines(error: ValidationError) -> Iterable[str]:
+    yield "These settings cannot be used:"
+    for item in error.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in item["loc"]).upper()
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "missing":
+            message = "is not set" if name not in os.environ else "is empty"
+        yield f"  {name}: {message}" if name else f"  {message}"

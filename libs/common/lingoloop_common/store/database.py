@@ -1,0 +1,114 @@
+"""The connection pool, and the guard that keeps a one-process server and a fleet apart."""
+
+import asyncio
+from typing import Any, TypeAlias
+
+import asyncpg
+import orjson
+import structlog
+
+log = structlog.get_logger(__name__)
+
+Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
+
+GUARD = 0x11600B
+"""Advisory lock key: shared by processes that use a broker, exclusive for one that keeps the queue in memory."""
+
+BROKEN = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+)
+"""What a query raises while the database is away or busy; the same query may succeed later."""
+
+
+class DatabaseInUse(RuntimeError):
+    """`memory://` was asked for while other processes use the same database, or the reverse."""
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+        format="binary",
+    )
+
+
+class Database:
+    """A pool of connections, open between `start` and `stop`."""
+
+    def __init__(self, url: str, *, pool_max: int, startup_timeout: float, exclusive: bool) -> None:
+        self._url, self._pool_max, self._startup_timeout, self._exclusive = url, pool_max, startup_timeout, exclusive
+        self._guard: asyncpg.Connection[Any] | None = None
+        self.pool: asyncpg.Pool[Any] = None  # type: ignore[assignment]  # set by start
+
+    async def start(self) -> None:
+        """Connect, waiting for the database up to the start-up time-out.
+
+        Raises:
+            DatabaseInUse: the guard is held the other way by another process.
+            TimeoutError: the database could not be reached in time.
+        """
+        self._guard = await self._reach()
+        how = "pg_try_advisory_lock" if self._exclusive else "pg_try_advisory_lock_shared"
+        if not await self._guard.fetchval(f"SELECT {how}($1)", GUARD):
+            await self._guard.close()
+            raise DatabaseInUse(
+                "another process uses this database; the one-process mode (memory://) needs one of its own, "
+                "and services need BROKER_URL to be the same RabbitMQ"
+            )
+        self.pool = await asyncpg.create_pool(
+            self._url,
+            min_size=1,
+            max_size=self._pool_max,
+            init=_prepare,
+            command_timeout=60,
+            max_inactive_connection_lifetime=60,
+            server_settings={
+                "application_name": "lingoloop",
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+                "idle_in_transaction_session_timeout": "60000",
+            },
+        )
+
+    async def stop(self) -> None:
+        """Close all connections; wait at most ten seconds for those in use."""
+        if self.pool is not None:
+            try:
+                await asyncio.wait_for(self.pool.close(), 10)
+            except TimeoutError:
+                self.pool.terminate()
+        if self._guard is not None:
+            self._guard.terminate()
+
+    async def check(self) -> None:
+        """Raise when the database does not answer within two seconds."""
+        async with self.pool.acquire(timeout=2) as connection:
+            await connection.execute("SELECT 1", timeout=2)
+
+    async def _reach(self) -> "asyncpg.Connection[Any]":
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._startup_timeout
+        said = False
+        while True:
+            try:
+                return await asyncpg.connect(self._url, timeout=5)
+            except BROKEN as error:
+                if loop.time() >= end:
+                    raise TimeoutError(f"PostgreSQL (DATABASE_URL) cannot be reached: {error}") from error
+                if not said:
+                    log.warning("waiting for PostgreSQL", error=str(error))
+                    said = True
+                await asyncio.sleep(0.5)

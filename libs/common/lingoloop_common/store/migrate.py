@@ -1,0 +1,89 @@
+"""Migrations: numbered `.sql` files, each applied once, in order, in a transaction of its own."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+import structlog
+
+from lingoloop_common.store.database import Connection
+
+log = structlog.get_logger(__name__)
+
+LOCK = 0x11600A
+
+
+class MigrationError(RuntimeError):
+    """The database's history does not fit this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of `migrations/`: its number, name, text, and the checksum that is remembered."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text: an applied file must never change."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """Return all migrations in order."""
+    folder = files(__package__).joinpath("migrations")
+    found = [
+        Migration(int(file.name[:4]), file.name.removesuffix(".sql"), file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    ]
+    return sorted(found, key=lambda migration: migration.number)
+
+
+async def migrate(connection: Connection) -> list[str]:
+    """Apply what is missing and return the names of what was applied.
+
+    Several processes may call this at once: one applies, the others wait. They poll for the lock, since a
+    session that waits inside `pg_advisory_lock` holds a snapshot and would block CREATE INDEX CONCURRENTLY.
+
+    Raises:
+        MigrationError: an applied file was changed since, or the database is newer than this program.
+    """
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+        await asyncio.sleep(0.1)
+    try:
+        return await _apply(connection)
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+async def _apply(connection: Connection) -> list[str]:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS migration"
+        " (number int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz DEFAULT now())"
+    )
+    applied = {row["number"]: row for row in await connection.fetch("SELECT * FROM migration")}
+    known = migrations()
+    newer = sorted(set(applied) - {migration.number for migration in known})
+    if newer:
+        raise MigrationError(f"the database has migration {newer[-1]:04}, which this program does not know: update it")
+    done = []
+    for migration in known:
+        if row := applied.get(migration.number):
+            if row["checksum"] != migration.checksum:
+                raise MigrationError(f"{migration.name} was changed after it was applied to this database")
+            continue
+        async with connection.transaction():
+            await connection.execute(migration.text)
+            await connection.execute(
+                "INSERT INTO migration (number, name, checksum) VALUES ($1, $2, $3)",
+                migration.number,
+                migration.name,
+                migration.checksum,
+            )
+        log.info("migration applied", name=migration.name)
+        done.append(migration.name)
+    return done

@@ -1,0 +1,145 @@
+"""The sweep: finds work that no token points at any more, and puts it right. Each pass is idempotent."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from lingoloop_common import metrics
+from lingoloop_common.broker import Broker, BrokerError
+from lingoloop_common.contracts.events import ErrorCause
+from lingoloop_common.contracts.states import UnitState
+from lingoloop_common.contracts.units import after_loss
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import BROKEN, Connection, Database
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import Fenced, fail_unit, lock_run
+
+log = structlog.get_logger(__name__)
+
+SQL = load_queries(__package__, "sweep.sql")
+
+LOCK = 0x11600C
+PAUSE = 1.0
+"""Seconds between passes: the next due time is looked at this often."""
+
+MUTE_LIMIT = 30.0
+"""Seconds after which a queue that does not answer is made again."""
+
+REFILL_LIMIT = 10_000
+"""Tokens written in one pass and lane at most."""
+
+
+class Sweep:
+    """Runs in every gateway; one at a time does a pass."""
+
+    def __init__(self, database: Database, broker: Broker, relay: Relay) -> None:
+        self._database, self._broker, self._relay = database, broker, relay
+        self._missing: dict[str, int] = {}
+        self._mute_since: dict[str, float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.create_task(self._run(), name="sweep")
+
+    async def stop(self) -> None:
+        """End; a pass that is cut off is rolled back."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def end_all_leases(self) -> None:
+        """Before a one-process server takes work: everything that was running is taken back at the next pass."""
+        await self._database.pool.execute(SQL["end_all_leases"])
+
+    async def sweep(self) -> None:
+        """Do one pass, unless another process is at it."""
+        async with self._database.pool.acquire() as connection:
+            backlog = await self._heal(connection)
+        if backlog is not None:
+            for lane, counts in backlog.items():
+                await self._refill(lane, counts)
+            self._missing = {lane: count for lane, count in self._missing.items() if lane in backlog}
+        self._relay.tell()  # rows that a crash left behind are sent by whoever is alive
+
+    async def _heal(self, connection: Connection) -> dict[str, Mapping[str, Any]] | None:
+        """Release what is due, take back what was lost, and return the backlog by lane; None if another is at it."""
+        async with connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = '10s'")
+            if not await connection.fetchval(SQL["one_sweeper"], LOCK):
+                return None
+            await connection.fetchval(SQL["release_due"])
+            lost = await connection.fetch(SQL["lost_units"])
+            given_up = [unit for unit in lost if after_loss(unit["lost"] + 1).state is UnitState.FAILED]
+            released = [unit for unit in lost if unit not in given_up]
+            if released:
+                await connection.execute(SQL["release_lost"], [unit["id"] for unit in released])
+            await connection.execute(SQL["end_leases"])
+            await connection.execute(SQL["forget_workers"])
+            if idle := await connection.fetch(SQL["idle_owners"]):
+                await connection.execute(
+                    SQL["deactivate_owners"], [row["lane"] for row in idle], [row["owner"] for row in idle]
+                )
+            backlog = {row["lane"]: row for row in await connection.fetch(SQL["backlog"])}
+        for unit in released:
+            metrics.UNITS_TAKEN_BACK.labels(unit["lane"]).inc()
+            log.warning("took a unit back from a worker that vanished", unit_id=str(unit["id"]))
+        for unit in given_up:
+            await self._give_up(connection, unit)
+        return backlog
+
+    async def _give_up(self, connection: Connection, unit: Mapping[str, Any]) -> None:
+        cause = ErrorCause(code="worker_lost", message=f"{unit['lost'] + 1} workers vanished while they worked on it")
+        with contextlib.suppress(Fenced):
+            async with connection.transaction():
+                run = await lock_run(connection, unit["run_id"])
+                await fail_unit(
+                    connection,
+                    run,
+                    unit_id=unit["id"],
+                    attempt=unit["attempt"],
+                    failures=unit["failures"],
+                    lost=unit["lost"] + 1,
+                    cause=cause,
+                )
+
+    async def _refill(self, lane: str, counts: Mapping[str, Any]) -> None:
+        """Write the tokens that were missing in this pass and in the one before."""
+        metrics.UNITS_READY.labels(lane).set(counts["ready"])
+        try:
+            depth = await self._broker.depth(lane)
+        except BrokerError as error:
+            await self._recreate_if_mute(lane, error)
+            return
+        self._mute_since.pop(lane, None)
+        missing = counts["ready"] - depth - counts["unsent"]
+        refill = min(missing, self._missing.get(lane, 0), REFILL_LIMIT)
+        self._missing[lane] = missing
+        if refill > 0:
+            await self._database.pool.execute(SQL["refill_tokens"], lane, refill)
+            self._missing[lane] = 0
+            metrics.TOKENS_REFILLED.labels(lane).inc(refill)
+            log.warning("tokens were missing", lane=lane, count=refill)
+
+    async def _recreate_if_mute(self, lane: str, error: BrokerError) -> None:
+        now = asyncio.get_running_loop().time()
+        since = self._mute_since.setdefault(lane, now)
+        if now - since < MUTE_LIMIT:
+            return
+        del self._mute_since[lane]
+        log.error("a queue does not answer; making it again", lane=lane, error=str(error))
+        with contextlib.suppress(BrokerError):
+            await self._broker.recreate(lane)
+            metrics.QUEUES_RECREATED.inc()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except (BrokerError, *BROKEN) as error:
+                log.warning("sweep failed; will try again", error=str(error) or type(error).__name__)
+            await asyncio.sleep(PAUSE)

@@ -1,0 +1,1 @@
+"""Takes uploads, answers about runs, and passes event streams on."""

@@ -1,0 +1,56 @@
+"""Puts a gateway together; the list is the order in which its parts start."""
+
+from collections.abc import Callable
+
+from lingoloop_common.auth import Tokens
+from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.broker import Broker
+from lingoloop_common.http import HttpServer
+from lingoloop_common.lifecycle import Part
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import Database
+from lingoloop_common.sweep import Sweep
+
+from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.probe import Probe
+from lingoloop_gateway.runs import Runs
+from lingoloop_gateway.server import Server
+from lingoloop_gateway.settings import GatewaySettings
+from lingoloop_gateway.sizes import SyncLimits
+from lingoloop_gateway.uploads import UploadRules, Uploads
+from lingoloop_gateway.waiting import DoneWaiter
+
+
+def parts(
+    settings: GatewaySettings,
+    *,
+    database: Database,
+    broker: Broker,
+    relay: Relay,
+    blobs: FolderBlobs,
+    notifier_url: Callable[[], str],
+) -> tuple[list[Part], HttpServer]:
+    """Return the parts of a gateway, and of them the server (its `url` is known once it has started)."""
+    probe = Probe()
+    waiter = DoneWaiter(broker)
+    streams = EventStreams(notifier_url)
+    rules = UploadRules(
+        sync=SyncLimits(settings.transcribe_sync_max_bytes, settings.transcribe_sync_max_duration_ms),
+        max_bytes=settings.max_upload_bytes,
+        max_duration_ms=settings.max_audio_duration_ms,
+        default_engine=settings.engine,
+        default_model=settings.model,
+    )
+    api = Server(
+        tokens=Tokens(settings.auth_jwt_secret.get_secret_value()),
+        uploads=Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules),
+        runs=Runs(database),
+        waiter=waiter,
+        streams=streams,
+        sync_timeout=settings.transcribe_sync_timeout_ms / 1000,
+        inline=settings.tasks_inline_processing,
+    )
+    server = HttpServer(
+        api.app(settings.cors_allowed_origins), host=settings.gateway_host, port=settings.gateway_port
+    )
+    return [Sweep(database, broker, relay), probe, waiter.feed, streams, server], server

@@ -1,0 +1,87 @@
+"""The body of an upload: multipart with one file, or the bytes themselves. Read as a stream, never as a whole."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from aiohttp import BodyPartReader, hdrs, web
+from lingoloop_common.errors import Problem
+
+from lingoloop_gateway.options import UploadOptions, read_options
+from lingoloop_gateway.uploads import Received
+
+PART = 2**18
+FIELD_LIMIT = 64 * 1024
+FIELDS_LIMIT = 50
+
+Receive = Callable[[AsyncIterator[bytes], str, str], Awaitable[Received]]
+Drop = Callable[[Received], Awaitable[None]]
+
+
+async def read_upload(request: web.Request, receive: Receive, drop: Drop) -> tuple[Received, UploadOptions]:
+    """Read an upload; `receive` stores the file, `drop` forgets it if the rest is wrong.
+
+    Raises:
+        Problem: the body or an option is wrong; nothing is kept.
+    """
+    if request.content_type.startswith("multipart/"):
+        if request.content_type != "multipart/form-data":
+            raise Problem("unsupported_media_type", "send multipart/form-data, or the recording's bytes themselves")
+        return await _read_multipart(request, receive, drop)
+    options = read_options(request.query)
+    received = await receive(
+        _body(request), options.filename or "recording", request.headers.get("Content-Type", "application/octet-stream")
+    )
+    return received, options
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    async for part in request.content.iter_chunked(PART):
+        yield part
+
+
+async def _read_multipart(
+    request: web.Request, receive: Receive, drop: Drop
+) -> tuple[Received, UploadOptions]:
+    fields: dict[str, Any] = dict(request.query)
+    received: Received | None = None
+    try:
+        try:
+            reader = await request.multipart()
+            async for part in reader:
+                if not isinstance(part, BodyPartReader):
+                    raise Problem("bad_request", "a part of the form is itself multipart")
+                if len(fields) > FIELDS_LIMIT:
+                    raise Problem("bad_request", f"a form may have {FIELDS_LIMIT} fields")
+                if part.name == "file":
+                    if received is not None:
+                        raise Problem("bad_request", "send one file at a time")
+                    content_type = part.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream")
+                    received = await receive(_file(part), part.filename or "recording", content_type)
+                elif part.name:
+                    fields[part.name] = await _field(part)
+        except (ValueError, AssertionError) as error:
+            raise Problem("bad_request", f"the form cannot be read: {error}") from error
+        if received is None:
+            raise Problem("bad_request", "the form has no part named file")
+        return received, read_options(fields)
+    except BaseException:
+        if received is not None:
+            await drop(received)
+        raise
+
+
+async def _file(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while data := await part.read_chunk(PART):
+        yield data
+
+
+async def _field(part: BodyPartReader) -> str:
+    data = bytearray()
+    while chunk := await part.read_chunk():
+        data += chunk
+        if len(data) > FIELD_LIMIT:
+            raise Problem("bad_request", f"the field {part.name} is too long")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Problem("bad_request", f"the field {part.name} is not UTF-8") from None

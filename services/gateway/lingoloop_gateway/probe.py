@@ -1,0 +1,83 @@
+"""Looks at an upload: is there sound, and how long is it? In a child process, for the file may come from anyone."""
+
+import asyncio
+import resource
+from pathlib import Path
+from typing import Any
+
+from lingoloop_common.child import Answer, Child, ChildDied, Message, serve_child
+from lingoloop_common.errors import Problem
+
+CHILDREN = 2
+TIME_LIMIT = 10.0
+MEMORY_LIMIT = 2 * 2**30
+
+
+class Probe:
+    """Child processes that look at files; one that dies or hangs over a file is replaced, and the file refused."""
+
+    def __init__(self) -> None:
+        self._children = [Child("lingoloop_gateway.probe", {}, name=f"probe {number}") for number in range(CHILDREN)]
+        self._free: asyncio.Queue[Child] = asyncio.Queue()
+
+    async def start(self) -> None:
+        """Spawn the children, so that the first upload need not wait for one."""
+        for child in self._children:
+            await child.start()
+            self._free.put_nowait(child)
+
+    async def stop(self) -> None:
+        """End the children."""
+        for child in self._children:
+            await child.kill()
+
+    async def duration_ms(self, path: Path) -> int | None:
+        """Return a recording's length as its container says it, in ms, or None when it does not.
+
+        Raises:
+            Problem: `not_audio`, with what is wrong.
+        """
+        child = await self._free.get()
+        try:
+            if child.pid is None:
+                await child.start()
+            answer = await asyncio.wait_for(child.ask({"path": str(path)}), TIME_LIMIT)
+        except (ChildDied, TimeoutError) as error:
+            await child.kill()
+            raise Problem("not_audio", "the file is damaged in a way that makes it unreadable") from error
+        except BaseException:
+            await child.kill()
+            raise
+        finally:
+            self._free.put_nowait(child)
+        if message := answer.fields.get("message"):
+            raise Problem("not_audio", message)
+        length: int | None = answer.fields["duration_ms"]
+        return length
+
+
+def _make(config: dict[str, Any]) -> Any:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    return _look
+
+
+def _look(message: Message, answer: Answer) -> None:
+    from lingoloop_common.media import NotAudio, open_audio  # noqa: PLC0415  (FFmpeg is loaded in the child only)
+
+    try:
+        container, stream = open_audio(Path(message.fields["path"]))
+    except NotAudio as error:
+        answer({"end": True, "message": str(error)}, b"")
+        return
+    with container:
+        answer({"end": True, "duration_ms": _duration_ms(container, stream)}, b"")
+
+
+def _duration_ms(container: Any, stream: Any) -> int | None:
+    if stream.duration and stream.time_base:
+        return round(stream.duration * stream.time_base * 1000)
+    return round(container.duration / 1000) if container.duration and container.duration > 0 else None
+
+
+if __name__ == "__main__":
+    serve_child(_make)

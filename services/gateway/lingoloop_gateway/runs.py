@@ -1,0 +1,117 @@
+"""Reads runs for their owner, in the shapes of the contract."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from lingoloop_common.contracts.events import RunState
+from lingoloop_common.errors import Problem
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import run_state, total_ms
+
+SQL = load_queries(__package__, "runs.sql")
+
+PAGE = 500
+
+Row = Mapping[str, Any]
+
+
+class Runs:
+    """One owner's runs; every query names the owner, so another's id finds nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, run_id: UUID, owner: str) -> Row:
+        """Return a run's row, with its recording's name and size; raise Problem `not_found`."""
+        row = await self._database.pool.fetchrow(SQL["run_by_id"], run_id, owner)
+        if row is None:
+            raise Problem("not_found", "there is no such run")
+        return dict(row)
+
+    async def has_ended(self, run_id: UUID) -> bool:
+        """Whether a run has succeeded or failed (or is gone)."""
+        return await self._database.pool.fetchval(SQL["run_ended"], run_id) is not False
+
+    async def progress(self, run_id: UUID, owner: str) -> dict[str, Any]:
+        """Return the document's progress shape; raise Problem `not_found`."""
+        run = await self.get(run_id, owner)
+        jobs = await self._database.pool.fetch(SQL["jobs_of_run"], run_id, owner)
+        return {
+            **describe_state(run),
+            "audio": {
+                "id": str(run["audio_id"]),
+                "filename": run["filename"],
+                "durationMs": total_ms(run),
+                "sizeBytes": run["size_bytes"],
+            },
+            "jobs": [describe_job(job) for job in jobs],
+            "createdAt": iso(run["created_at"]),
+            "completedAt": iso(run["completed_at"]),
+        }
+
+    async def segments(
+        self, run_id: UUID, owner: str, *, after: int, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return a page of segments with an index beyond `after`, in time order."""
+        rows = await self._database.pool.fetch(SQL["segments_page"], run_id, owner, after, limit)
+        return [describe_segment(row) for row in rows]
+
+    async def all_segments(self, run_id: UUID, owner: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield all segments in time order, a page at a time."""
+        after = -1
+        while page := await self.segments(run_id, owner, after=after, limit=PAGE):
+            for segment in page:
+                yield segment
+            after = page[-1]["index"]
+
+
+def describe_state(run: Row) -> dict[str, Any]:
+    """Return a run's state as JSON fields; what is not known yet is null."""
+    return RunState(**run_state(run)).model_dump(mode="json", by_alias=True)
+
+
+def describe_run(run: Row) -> dict[str, Any]:
+    """Return a run as `GET /api/runs/{id}` shows it."""
+    return {
+        "id": str(run["id"]),
+        **describe_state(run),
+        "filename": run["filename"],
+        "durationMs": total_ms(run),
+        "language": run["language"],
+        "createdAt": iso(run["created_at"]),
+        "updatedAt": iso(run["updated_at"]),
+        "completedAt": iso(run["completed_at"]),
+    }
+
+
+def describe_job(job: Row) -> dict[str, Any]:
+    """Return a job in the document's shape."""
+    return {
+        "id": str(job["id"]),
+        "jobType": job["job_type"],
+        "status": job["status"],
+        "retryCount": job["retry_count"],
+        "createdAt": iso(job["created_at"]),
+        "updatedAt": iso(job["updated_at"]),
+        "errorMessage": job["error_message"],
+    }
+
+
+def describe_segment(row: Row) -> dict[str, Any]:
+    """Return a segment with its words."""
+    return {
+        "index": row["index"],
+        "start": row["start_s"],
+        "end": row["end_s"],
+        "text": row["text"],
+        "confidence": row["confidence"],
+        "words": [{name: word[name] for name in ("word", "start", "end", "confidence")} for word in row["words"]],
+    }
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a point in time as ISO 8601, in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

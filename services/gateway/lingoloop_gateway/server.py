@@ -1,0 +1,156 @@
+"""The gateway's HTTP face: routes, who may, and the shapes of requests and answers."""
+
+from uuid import UUID
+
+from aiohttp import web
+from lingoloop_common.auth import READ, WRITE, Tokens
+from lingoloop_common.contracts.states import RunStatus
+from lingoloop_common.errors import Problem
+from lingoloop_common.http import cors, edge, json_response, preflight
+
+from lingoloop_gateway.bodies import read_upload
+from lingoloop_gateway.exports import FORMATS
+from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.runs import Runs, describe_run
+from lingoloop_gateway.uploads import Accepted, Uploads
+from lingoloop_gateway.waiting import DoneWaiter
+
+SEGMENTS_LIMIT = 1_000
+SYNC_SEGMENTS = 10_000
+"""Segments in the answer to a small upload; a minute of speech has a few dozen."""
+
+
+class Server:
+    """Handles the public API."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Tokens,
+        uploads: Uploads,
+        runs: Runs,
+        waiter: DoneWaiter,
+        streams: EventStreams,
+        sync_timeout: float | None,
+        inline: bool,
+    ) -> None:
+        self._tokens, self._uploads, self._runs = tokens, uploads, runs
+        self._waiter, self._streams = waiter, streams
+        self._sync_timeout, self._inline = sync_timeout, inline
+
+    def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
+        """Return the application."""
+        app = web.Application(middlewares=[edge])
+        app.on_response_prepare.append(cors(cors_allowed_origins))
+        app.add_routes(
+            [
+                web.post("/api/audios", self.post_audio),
+                web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
+                web.get("/api/runs/{run_id}", self.get_run),
+                web.get("/api/runs/{run_id}/progress", self.get_progress),
+                web.get("/api/runs/{run_id}/segments", self.get_segments),
+                web.get("/api/runs/{run_id}/export", self.get_export),
+                web.get("/api/runs/{run_id}/events", self._streams.pass_on, allow_head=False),
+                web.options("/{path:.*}", preflight),
+            ]
+        )
+        return app
+
+    async def post_audio(self, request: web.Request) -> web.Response:
+        """Take an upload; a small one is answered with its words, a large one with 202."""
+        caller = self._tokens.caller(request, WRITE)
+        received, options = await read_upload(
+            request,
+            lambda parts, name, kind: self._uploads.receive(parts, filename=name, content_type=kind),
+            self._uploads.drop,
+        )
+        async with self._waiter.feed.hold(caller.owner):
+            accepted = await self._uploads.accept(caller.owner, received, options)
+            if not accepted.large or self._inline:
+                timeout = None if self._inline else self._sync_timeout
+                run_id = accepted.run_id
+                if await self._waiter.until(run_id, lambda: self._runs.has_ended(run_id), seconds=timeout):
+                    return await self._finished(accepted, caller.owner)
+        return await self._queued(accepted, caller.owner)
+
+    async def get_run(self, request: web.Request) -> web.Response:
+        """Answer with a run."""
+        caller = self._tokens.caller(request, READ)
+        return json_response(describe_run(await self._runs.get(_run_id(request), caller.owner)))
+
+    async def get_progress(self, request: web.Request) -> web.Response:
+        """Answer with the document's progress shape."""
+        caller = self._tokens.caller(request, READ)
+        return json_response(await self._runs.progress(_run_id(request), caller.owner))
+
+    async def get_segments(self, request: web.Request) -> web.Response:
+        """Answer with a page of the segments so far."""
+        caller = self._tokens.caller(request, READ)
+        run = await self._runs.get(_run_id(request), caller.owner)
+        limit = _number(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
+        after = _number(request, "cursor", default=-1, least=-1, most=2**31 - 1)
+        items = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit)
+        more = len(items) == limit
+        return json_response({"items": items, "nextCursor": str(items[-1]["index"]) if more else None})
+
+    async def get_export(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the transcript as a file."""
+        caller = self._tokens.caller(request, READ, in_query=True)
+        run = await self._runs.get(_run_id(request), caller.owner)
+        name = request.query.get("fmt", "txt")
+        if name not in FORMATS:
+            raise Problem("invalid_value", f"fmt must be one of {', '.join(FORMATS)}")
+        headers = {
+            "Content-Type": FORMATS[name].content_type,
+            "Content-Disposition": f'attachment; filename="{run["id"]}.{name}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        segments = self._runs.all_segments(run["id"], caller.owner)
+        async for part in FORMATS[name].write(describe_run(run), segments):
+            await response.write(part)
+        await response.write_eof()
+        return response
+
+    async def _queued(self, accepted: Accepted, owner: str) -> web.Response:
+        run = await self._runs.get(accepted.run_id, owner)
+        body = {**_ids(accepted), "status": run["status"], "queued": True}
+        return json_response(body, status=202, headers={"Location": f"/api/runs/{accepted.run_id}"})
+
+    async def _finished(self, accepted: Accepted, owner: str) -> web.Response:
+        run = await self._runs.get(accepted.run_id, owner)
+        if run["status"] == RunStatus.FAILED:
+            cause = {"code": run["error_code"], "message": run["error_message"]}
+            raise Problem("run_failed", run["error_message"], **_ids(accepted), status=run["status"], cause=cause)
+        segments = await self._runs.segments(run["id"], owner, after=-1, limit=SYNC_SEGMENTS)
+        return json_response(
+            {
+                **_ids(accepted),
+                "status": run["status"],
+                "text": " ".join(segment["text"] for segment in segments),
+                "language": run["language"],
+                "durationMs": describe_run(run)["durationMs"],
+                "segments": segments,
+            }
+        )
+
+
+def _ids(accepted: Accepted) -> dict[str, str]:
+    return {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
+
+
+def _run_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["run_id"])
+    except ValueError:
+        raise Problem("not_found", "there is no such run") from None
+
+
+def _number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if text.removeprefix("-").isdecimal() and len(text) < 12 and least <= int(text) <= most:  # noqa: PLR2004
+        return int(text)
+    raise Problem("invalid_value", f"{name} must be a number from {least} to {most}")

@@ -1,0 +1,180 @@
+"""Uploads: bytes to storage, a look at what they are, and one transaction that makes the run."""
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
+from lingoloop_common.contracts.units import UnitKind, lane_name
+from lingoloop_common.errors import Problem
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import Connection, Database
+from lingoloop_common.store.ids import new_id
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import SQL as RUN_SQL
+from lingoloop_common.store.runs import Change, change_run, lock_run
+
+from lingoloop_gateway.options import UploadOptions
+from lingoloop_gateway.probe import Probe
+from lingoloop_gateway.sizes import SyncLimits, is_large
+
+SQL = load_queries(__package__, "uploads.sql")
+
+PLAN_COST = 1.0
+"""Seconds of audio that an owner is charged for a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRules:
+    """What the settings say about uploads."""
+
+    sync: SyncLimits
+    max_bytes: int
+    max_duration_ms: int
+    default_engine: str
+    default_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that exists from now on, whatever happens."""
+
+    audio_id: UUID
+    run_id: UUID
+    job_id: UUID
+    large: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An upload whose bytes are in storage; it is dropped unless it is accepted."""
+
+    audio_id: UUID
+    filename: str
+    content_type: str
+    stored: Stored
+
+
+class Uploads:
+    """Takes recordings."""
+
+    def __init__(
+        self, *, database: Database, relay: Relay, blobs: FolderBlobs, probe: Probe, rules: UploadRules
+    ) -> None:
+        self._database, self._relay, self._blobs, self._probe = database, relay, blobs, probe
+        self._rules = rules
+
+    async def receive(self, parts: AsyncIterable[bytes], *, filename: str, content_type: str) -> Received:
+        """Stream an upload to storage.
+
+        Raises:
+            Problem: `too_large`, `bad_request` for an empty one, or `storage_full`.
+        """
+        audio_id = new_id()
+        try:
+            stored = await self._blobs.write_stream(audio_blob(audio_id), parts, limit=self._rules.max_bytes)
+        except BlobTooLarge:
+            raise Problem("too_large", f"an upload may have {self._rules.max_bytes} bytes") from None
+        except ConnectionError:
+            raise
+        except OSError as error:
+            raise Problem("storage_full", f"the recording cannot be stored: {error.strerror}") from error
+        received = Received(audio_id, filename, content_type, stored)
+        if stored.size == 0:
+            await self.drop(received)
+            raise Problem("not_audio", "the file is empty")
+        return received
+
+    async def drop(self, received: Received) -> None:
+        """Forget an upload that is not accepted."""
+        await self._blobs.delete(audio_blob(received.audio_id))
+
+    async def accept(self, owner: str, received: Received, options: UploadOptions) -> Accepted:
+        """Make a run of a received upload, or drop it.
+
+        Raises:
+            Problem: it is not a recording, too long, or for a lane that does not exist.
+        """
+        try:
+            lane = await self._lane(options)
+            duration_ms = await self._duration(received)
+            large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
+            accepted = Accepted(received.audio_id, new_id(), new_id(), large)
+            async with self._database.pool.acquire() as connection, connection.transaction():
+                await self._insert(connection, owner, received, options, lane, duration_ms, accepted)
+        except BaseException:
+            await self.drop(received)
+            raise
+        self._relay.tell()
+        return accepted
+
+    async def _lane(self, options: UploadOptions) -> str:
+        engine = options.engine or self._rules.default_engine
+        model = None if options.model == "long" else options.model  # the document's word for "large", not a model
+        if model is None and engine == self._rules.default_engine:
+            model = self._rules.default_model
+        try:
+            lane = lane_name(engine, model)
+        except ValueError as error:
+            raise Problem("invalid_value", str(error)) from None
+        if not await self._database.pool.fetchval(SQL["lane_known"], lane):
+            raise Problem("unknown_lane", f"no worker has ever offered {lane}; start one, or choose another model")
+        return lane
+
+    async def _duration(self, received: Received) -> int | None:
+        async with self._blobs.local_path(audio_blob(received.audio_id)) as path:
+            duration_ms = await self._probe.duration_ms(path)
+        if duration_ms is not None and duration_ms > self._rules.max_duration_ms:
+            limit = self._rules.max_duration_ms // 1000
+            raise Problem("too_long", f"the recording is {duration_ms // 1000} s long; {limit} s is the limit")
+        return duration_ms
+
+    async def _insert(  # noqa: PLR0913  (all rows of a new run)
+        self,
+        connection: Connection,
+        owner: str,
+        received: Received,
+        options: UploadOptions,
+        lane: str,
+        duration_ms: int | None,
+        accepted: Accepted,
+    ) -> None:
+        await connection.execute(
+            SQL["insert_audio"],
+            accepted.audio_id,
+            owner,
+            received.filename,
+            received.content_type,
+            received.stored.size,
+            received.stored.sha256,
+            duration_ms,
+            audio_blob(accepted.audio_id),
+        )
+        await connection.execute(
+            SQL["insert_run"],
+            accepted.run_id,
+            accepted.audio_id,
+            owner,
+            lane,
+            options.language,
+            options.priority,
+            {},
+        )
+        job_type = "transcribe_long" if accepted.large else "transcribe_short"
+        await connection.execute(SQL["insert_job"], accepted.job_id, accepted.run_id, accepted.audio_id, job_type)
+        await connection.execute(
+            RUN_SQL["insert_unit"],
+            new_id(),
+            accepted.run_id,
+            accepted.job_id,
+            owner,
+            lane,
+            UnitKind.PLAN,
+            not accepted.large,
+            options.priority,
+            0.0,
+            PLAN_COST,
+        )
+        await connection.execute(RUN_SQL["insert_token"], lane)
+        await connection.execute(RUN_SQL["activate_owner"], lane, owner)
+        await change_run(connection, await lock_run(connection, accepted.run_id), Change())

@@ -1,0 +1,1 @@
+"""Fans events out to browsers and programs over SSE."""

@@ -1,0 +1,25 @@
+"""Puts a notifier together; the list is the order in which its parts start."""
+
+from lingoloop_common.auth import Tokens
+from lingoloop_common.broker import Broker
+from lingoloop_common.feed import Feed
+from lingoloop_common.http import HttpServer
+from lingoloop_common.lifecycle import Part
+from lingoloop_common.store.database import Database
+
+from lingoloop_notifier.hub import Hub
+from lingoloop_notifier.server import Server
+from lingoloop_notifier.settings import NotifierSettings
+
+
+def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> tuple[list[Part], HttpServer]:
+    """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
+    hub = Hub()
+    feed = Feed(broker, hub.on_event, hub.on_reconnect)
+    tokens = Tokens(settings.auth_jwt_secret.get_secret_value())
+    server = HttpServer(
+        Server(database=database, hub=hub, feed=feed, tokens=tokens).app(settings.cors_allowed_origins),
+        host=settings.notifier_host,
+        port=settings.notifier_port,
+    )
+    return [feed, server], server

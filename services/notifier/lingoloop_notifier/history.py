@@ -1,0 +1,127 @@
+"""What a stream begins with, and what it missed: read from PostgreSQL."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from lingoloop_common.contracts import events
+from lingoloop_common.contracts.events import RunDone, RunInit, RunState, Snapshot
+from lingoloop_common.contracts.states import RunStatus
+from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.errors import Problem
+from lingoloop_common.store.database import Connection, Database
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import run_state
+
+SQL = load_queries(__package__, "history.sql")
+
+INIT_SEGMENTS = 1_000
+SNAPSHOT_RUNS = 500
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as stored: its number in the stream, its type, the frame's JSON."""
+
+    number: int
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stream's first frame and the number of the last event that it covers; `last_frame` if nothing follows."""
+
+    covers: int
+    event: str
+    data: bytes
+    last_frame: bytes | None = None
+
+
+class History(Protocol):
+    """One stream's past."""
+
+    async def opening(self) -> Opening:
+        """Return the whole state now; raise Problem `not_found` when it is not the caller's to see."""
+
+    async def after(self, number: int) -> list[Stored] | None:
+        """Return up to a page of events after `number`, or None when they are not kept any more."""
+
+
+class RunHistory:
+    """One run's stream, as its owner may see it."""
+
+    def __init__(self, database: Database, run_id: UUID, owner: str) -> None:
+        self._database, self._run_id, self._owner = database, run_id, owner
+
+    async def opening(self) -> Opening:
+        """Return `init`, and `done` too if the run has ended."""
+        async with _snapshot(self._database) as connection:
+            run = await connection.fetchrow(SQL["run_now"], self._run_id, self._owner)
+            if run is None:
+                raise Problem("not_found", "there is no such run")
+            rows = await connection.fetch(SQL["segments_so_far"], self._run_id, INIT_SEGMENTS + 1)
+        state = run_state(run)
+        init = RunInit(
+            **state,
+            filename=run["filename"],
+            duration_ms=run["duration_ms"],
+            segments=[
+                Segment(
+                    index=row["index"],
+                    start=row["start_s"],
+                    end=row["end_s"],
+                    text=row["text"],
+                    confidence=row["confidence"],
+                )
+                for row in rows[:INIT_SEGMENTS]
+            ],
+            truncated=len(rows) > INIT_SEGMENTS,
+        )
+        done = events.encode(RunDone(**state)) if RunStatus(run["status"]).is_final else None
+        return Opening(run["seq"], "init", events.encode(init), done)
+
+    async def after(self, number: int) -> list[Stored] | None:
+        """Return the run's events after `number`."""
+        rows = await self._database.pool.fetch(SQL["run_events_after"], self._run_id, number, PAGE)
+        return _without_gap(rows, number)
+
+
+class OwnerHistory:
+    """The stream of all runs of an owner."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database, self._owner = database, owner
+
+    async def opening(self) -> Opening:
+        """Return the `snapshot` of the runs that are under way."""
+        async with _snapshot(self._database) as connection:
+            last = await connection.fetchval(SQL["owner_last"], self._owner)
+            rows = await connection.fetch(SQL["open_runs"], self._owner, SNAPSHOT_RUNS)
+        return Opening(
+            last, "snapshot", events.encode(Snapshot(items=[RunState(**run_state(row)) for row in rows]))
+        )
+
+    async def after(self, number: int) -> list[Stored] | None:
+        """Return the owner's events after `number`."""
+        rows = await self._database.pool.fetch(SQL["owner_events_after"], self._owner, number, PAGE)
+        return _without_gap(rows, number)
+
+
+@contextlib.asynccontextmanager
+async def _snapshot(database: Database) -> AsyncIterator[Connection]:
+    """Several reads of one moment: the number that a frame carries must be that of the state it shows."""
+    async with (
+        database.pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+def _without_gap(rows: "list[dict[str, object]]", number: int) -> list[Stored] | None:
+    if rows and rows[0]["number"] != number + 1:
+        return None
+    return [Stored(int(str(row["number"])), str(row["type"]), str(row["data"]).encode()) for row in rows]

@@ -1,0 +1,22 @@
+-- name: run_now
+SELECT r.*, a.duration_ms, a.filename, now() AS now
+FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+WHERE r.id = $1 AND r.owner = $2
+
+-- name: segments_so_far
+SELECT index, start_s, end_s, text, confidence FROM segment WHERE run_id = $1 ORDER BY index LIMIT $2
+
+-- name: run_events_after
+SELECT seq AS number, type, data FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- name: owner_last
+SELECT COALESCE((SELECT last FROM owner_stream WHERE owner = $1), 0)
+
+-- name: open_runs
+SELECT r.*, a.duration_ms, now() AS now
+FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+WHERE r.owner = $1 AND r.status IN ('queued', 'processing')
+ORDER BY r.created_at DESC, r.id DESC LIMIT $2
+
+-- name: owner_events_after
+SELECT owner_seq AS number, type, data FROM run_event WHERE owner = $1 AND owner_seq > $2 ORDER BY owner_seq LIMIT $3

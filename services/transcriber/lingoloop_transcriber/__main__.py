@@ -1,0 +1,33 @@
+"""`python -m lingoloop_transcriber`: one transcriber in this process."""
+
+import sys
+
+from lingoloop_common import lifecycle, plumbing
+from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.http import HttpServer, ops_app
+from lingoloop_common.settings import SettingsError, read_settings
+
+from lingoloop_transcriber.app import parts
+from lingoloop_transcriber.engines import EngineError
+from lingoloop_transcriber.settings import TranscriberSettings
+
+
+def main() -> int:
+    """Run until SIGTERM; return the exit code."""
+    try:
+        settings = read_settings(TranscriberSettings)
+        shared = plumbing.connect(settings)
+        blobs = FolderBlobs(settings.blob_dir)
+        own = parts(
+            settings, database=shared.database, broker=shared.broker, relay=shared.relay, blobs=blobs
+        )
+    except (SettingsError, EngineError) as error:
+        print(f"transcriber: {error}", file=sys.stderr)
+        return 1
+    checks = {**shared.checks, "storage": blobs.check}
+    ops = HttpServer(ops_app("transcriber", checks), host=settings.ops_host, port=settings.ops_port)
+    return lifecycle.main("transcriber", [blobs, *shared.parts, ops, *own])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

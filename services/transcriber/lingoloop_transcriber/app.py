@@ -1,0 +1,63 @@
+"""Puts a transcriber together; the list is the order in which its parts start."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.broker import Broker
+from lingoloop_common.contracts.units import lane_name
+from lingoloop_common.lifecycle import Part
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.ids import new_id
+
+from lingoloop_transcriber.claims import Claims
+from lingoloop_transcriber.engines import make_engine
+from lingoloop_transcriber.heartbeat import Heartbeat
+from lingoloop_transcriber.settings import TranscriberSettings
+from lingoloop_transcriber.slots import Slots
+from lingoloop_transcriber.worker import Worker, WorkRules
+
+
+def parts(
+    settings: TranscriberSettings, *, database: Database, broker: Broker, relay: Relay, blobs: FolderBlobs
+) -> list[Part]:
+    """Return the parts of one worker, over the plumbing that the process has.
+
+    Raises:
+        EngineError: the engine cannot be used here.
+    """
+    lane = lane_name(settings.engine, settings.model)
+    worker_id = new_id()
+    claims = Claims(database, worker_id)
+    slots = Slots(settings.slots, _slot_config(settings))
+    worker = Worker(
+        lane=lane,
+        broker=broker,
+        relay=relay,
+        blobs=blobs,
+        slots=slots,
+        claims=claims,
+        rules=WorkRules(
+            retry_delays=tuple(ms / 1000 for ms in settings.worker_retry_delays),
+            max_retries=settings.worker_max_retries,
+            job_timeout=settings.job_timeout_ms / 1000,
+            grace=settings.shutdown_grace_ms / 1000,
+        ),
+        fleet_slots=lambda: heartbeat.fleet_slots,
+    )
+    heartbeat = Heartbeat(
+        database,
+        worker_id=worker_id,
+        lane=lane,
+        slots=slots.count,
+        held=worker.held,
+        on_gone=worker.let_go,
+        on_wanted=worker.take_work,
+    )
+    return [slots, heartbeat, worker]
+
+
+def _slot_config(settings: TranscriberSettings) -> Mapping[str, Any]:
+    prepared = make_engine(settings.engine, settings.model).prepare()
+    return {"engine": settings.engine, "model": settings.model, "prepared": prepared}

@@ -1,0 +1,251 @@
+"""Claims: a token becomes a unit of work, and every way in which a claim ends (design, rules 1 to 4 and 10)."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
+
+from lingoloop_common.contracts.events import ErrorCause
+from lingoloop_common.contracts.states import RunStatus, UnitState
+from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.contracts.units import UnitKind, after_failure, after_loss, chunks_ahead
+from lingoloop_common.errors import WorkError
+from lingoloop_common.store.database import Connection, Database
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import SQL as RUN_SQL
+from lingoloop_common.store.runs import Change, Fenced, change_run, fail_unit, lock_run
+
+SQL = load_queries(__package__, "claim.sql") | load_queries(__package__, "finish.sql")
+
+LOCKED_PAUSE = 0.02
+"""Seconds until a claim that met only locked units tries again (rule 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A unit that this worker holds, in one attempt; every write for it is conditioned on that attempt."""
+
+    unit_id: UUID
+    run_id: UUID
+    lane: str
+    kind: UnitKind
+    attempt: int
+    failures: int
+    lost: int
+    cost: float
+    run_status: RunStatus
+    language: str | None
+    options: Mapping[str, Any]
+    planned_samples: int
+    chunks_total: int
+    chunks_open: int
+    audio_blob: str
+    duration_ms: int | None
+    chunk_index: int | None
+    start_sample: int | None
+    end_sample: int | None
+    chunk_blob: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Make a claim from a row of `describe_unit`."""
+        return cls(
+            unit_id=row["id"],
+            kind=UnitKind(row["kind"]),
+            run_status=RunStatus(row["run_status"]),
+            **{
+                name: row[name]
+                for name in cls.__slots__
+                if name not in {"unit_id", "kind", "run_status"}
+            },
+        )
+
+
+class Claims:
+    """The writes of one worker, named by its id."""
+
+    def __init__(self, database: Database, worker_id: UUID) -> None:
+        self._database, self._worker_id = database, worker_id
+
+    async def claim_unit(self, lane: str, message_id: UUID, *, redelivered: bool) -> Claim | None:
+        """Turn a token into the unit that is the fairest to do now, or into its own if that is still its to do.
+
+        Returns:
+            None when no unit of the lane is ready: the token is surplus.
+        """
+        while True:
+            # The pool's connection runs this as one statement, and so as one transaction: no lock outlives it.
+            unit_id = await self._database.pool.fetchval(
+                SQL["claim_unit"], lane, message_id, self._worker_id, redelivered
+            )
+            if unit_id is not None:
+                row = await self._database.pool.fetchrow(
+                    SQL["describe_unit"], unit_id, self._worker_id, message_id
+                )
+                if row is not None:
+                    return Claim.from_row(row)
+            elif not await self._database.pool.fetchval(SQL["any_ready"], lane):
+                return None
+            await asyncio.sleep(LOCKED_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311  (jitter, not a secret)
+
+    async def give_up_if_lost_too_often(self, claim: Claim) -> bool:
+        """End a unit whose holders vanished again and again; return whether it was ended."""
+        if after_loss(claim.lost).state is not UnitState.FAILED:
+            return False
+        message = f"{claim.lost} workers vanished while they worked on it"
+        await self._fail(claim, ErrorCause(code="worker_lost", message=message), failures=claim.failures)
+        return True
+
+    async def start_run(self, claim: Claim) -> None:
+        """Say that the run is being processed, when this is its first claim."""
+        if claim.run_status is not RunStatus.QUEUED:
+            return
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            run = await self._lock(connection, claim)
+            if run["status"] == RunStatus.QUEUED:
+                await change_run(connection, run, Change(starts=True))
+
+    async def finish_chunk(
+        self, claim: Claim, segments: list[Segment], *, engine_ms: int, slots: int
+    ) -> bool:
+        """Store a chunk's segments once; return whether this closed the run.
+
+        Raises:
+            Fenced: the unit is another's by now.
+        """
+        assert claim.start_sample is not None and claim.end_sample is not None  # noqa: S101, PT018  (a chunk's claim)
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            run = await lock_run(connection, claim.run_id)
+            if not await self._end_unit(connection, claim):
+                return False
+            await connection.execute(
+                SQL["store_result"],
+                claim.unit_id,
+                claim.run_id,
+                claim.attempt,
+                engine_ms,
+                [segment.model_dump() for segment in segments],
+            )
+            done = claim.end_sample - claim.start_sample
+            change = Change(units_ended=1, chunks_done=1, done_samples=done, segments=segments)
+            run = await change_run(connection, run, change)
+            await self._wake_plan(connection, run, slots)
+        return RunStatus(run["status"]).is_final
+
+    async def add_chunk(  # noqa: PLR0913  (a row of the ledger)
+        self, claim: Claim, *, index: int, start: int, end: int, unit_id: UUID, blob: str | None
+    ) -> None:
+        """Add a chunk [start, end) to the ledger, with its unit.
+
+        Raises:
+            Fenced: another attempt plans this run.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await self._lock(connection, claim)
+            await connection.execute(SQL["add_chunk"], claim.run_id, index, start, end, unit_id, claim.unit_id, blob)
+
+    async def add_silence(self, claim: Claim, *, index: int, start: int, end: int) -> None:
+        """Add a chunk of silence to the ledger: done, without a unit.
+
+        Raises:
+            Fenced: another attempt plans this run.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            run = await self._lock(connection, claim)
+            await connection.execute(SQL["add_silence"], claim.run_id, index, start, end)
+            await change_run(connection, run, Change(chunks_done=1, done_samples=end - start))
+
+    async def finish_plan(self, claim: Claim) -> None:
+        """End the plan: the ledger is complete; the run closes if all else has ended already.
+
+        Raises:
+            Fenced: another attempt plans this run.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            run = await lock_run(connection, claim.run_id)
+            if await self._end_unit(connection, claim):
+                await change_run(connection, run, Change(units_ended=1, planned=True))
+
+    async def withhold_plan(self, claim: Claim, slots: int) -> bool:
+        """Hand the plan back until the work has caught up; False when it has done so already.
+
+        The run's row is locked, and every chunk's end locks it too: none can end unseen in between.
+
+        Raises:
+            Fenced: another attempt plans this run.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            run = await self._lock(connection, claim)
+            if _has_room(run, slots):
+                return False
+            await connection.execute(SQL["withhold_plan"], claim.unit_id, claim.attempt)
+        return True
+
+    async def report_failure(
+        self, claim: Claim, error: WorkError, *, retry_delays: tuple[float, ...], max_retries: int
+    ) -> UnitState:
+        """Count a failure: the unit waits for a retry, or ends for good; return its state.
+
+        Raises:
+            Fenced: the unit is another's by now.
+        """
+        failures = claim.failures + 1
+        verdict = after_failure(
+            failures, permanent=error.is_permanent, retry_delays=retry_delays, max_retries=max_retries
+        )
+        if verdict.state is UnitState.FAILED:
+            await self._fail(claim, ErrorCause(code=error.code, message=error.message), failures=failures)
+        else:
+            await self._delay(claim, error, verdict.delay)
+        return verdict.state
+
+    async def hand_back(self, claim: Claim) -> None:
+        """Make the unit ready again, uncounted. Commit first, then reject the token: it needs no new one."""
+        await self._database.pool.execute(SQL["hand_back"], claim.unit_id, claim.attempt)
+
+    async def _lock(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:
+        run = await lock_run(connection, claim.run_id)
+        if await connection.fetchrow(SQL["still_mine"], claim.unit_id, claim.attempt) is None:
+            raise Fenced("the unit is not this attempt's any more")
+        return run
+
+    async def _end_unit(self, connection: Connection, claim: Claim) -> bool:
+        """End a unit; False when this very attempt had ended it before (a commit whose answer was lost)."""
+        if await connection.fetchval(SQL["end_unit"], claim.unit_id, claim.attempt) is not None:
+            return True
+        if await connection.fetchval(SQL["ended_by_me"], claim.unit_id, claim.attempt):
+            return False
+        raise Fenced("the unit is not this attempt's any more")
+
+    async def _wake_plan(self, connection: Connection, run: Mapping[str, Any], slots: int) -> None:
+        if not run["planned"] and _has_room(run, slots):
+            await connection.execute(RUN_SQL["wake_plan"], run["id"])
+
+    async def _delay(self, claim: Claim, error: WorkError, delay: float) -> None:
+        delayed = await self._database.pool.fetchval(
+            SQL["delay_unit"], claim.unit_id, claim.attempt, delay, error.code, error.message
+        )
+        if delayed is None:
+            raise Fenced("the unit is not this attempt's any more")
+
+    async def _fail(self, claim: Claim, cause: ErrorCause, *, failures: int) -> None:
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            run = await lock_run(connection, claim.run_id)
+            run = await fail_unit(
+                connection,
+                run,
+                unit_id=claim.unit_id,
+                attempt=claim.attempt,
+                failures=failures,
+                lost=claim.lost,
+                cause=cause,
+            )
+            if claim.kind is UnitKind.CHUNK:
+                await self._wake_plan(connection, run, slots=0)
+
+
+def _has_room(run: Mapping[str, Any], slots: int) -> bool:
+    """Whether so few chunks are unfinished that the plan should go on: half of what it may be ahead."""
+    return bool(run["units_left"] - 1 <= chunks_ahead(slots) // 2)

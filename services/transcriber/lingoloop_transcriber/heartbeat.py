@@ -1,0 +1,88 @@
+"""The heartbeat: each second a worker renews its lease and learns what is no longer its own (design, rule 8)."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection
+from uuid import UUID
+
+import structlog
+from lingoloop_common.store.database import BROKEN, Database
+from lingoloop_common.store.queries import load_queries
+
+from lingoloop_transcriber.claims import Claim
+
+log = structlog.get_logger(__name__)
+
+SQL = load_queries(__package__, "heartbeat.sql")
+
+PERIOD = 1.0
+LEASE = 10.0
+"""Seconds after the last heartbeat in which a worker's units are still its own."""
+
+
+class Heartbeat:
+    """Keeps a worker's row alive.
+
+    Args:
+        held: the claims that the worker works on now.
+        on_gone: told of the units that are another's, or cancelled.
+        on_wanted: told whether the worker should take work.
+    """
+
+    def __init__(  # noqa: PLR0913  (a worker's identity and its three ties)
+        self,
+        database: Database,
+        *,
+        worker_id: UUID,
+        lane: str,
+        slots: int,
+        held: Callable[[], Collection[Claim]],
+        on_gone: Callable[[set[UUID]], None],
+        on_wanted: Callable[[bool], None],
+    ) -> None:
+        self._database, self._worker_id, self._lane, self._slots = database, worker_id, lane, slots
+        self._held, self._on_gone, self._on_wanted = held, on_gone, on_wanted
+        self._task: asyncio.Task[None] | None = None
+        self.fleet_slots = slots
+        """Slots of the lane's living workers, this one's included."""
+
+    async def start(self) -> None:
+        """Announce the worker and its lane, then beat."""
+        await self._database.pool.execute(SQL["announce"], self._worker_id, self._lane, self._slots, LEASE)
+        self._task = asyncio.create_task(self._run(), name="heartbeat")
+
+    async def stop(self) -> None:
+        """End the lease."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        with contextlib.suppress(*BROKEN):
+            await self._database.pool.execute(SQL["leave"], self._worker_id, timeout=2)
+
+    async def beat(self) -> None:
+        """Do one beat."""
+        held = self._held()
+        row = await self._database.pool.fetchrow(
+            SQL["beat"],
+            self._worker_id,
+            self._lane,
+            self._slots,
+            LEASE,
+            [claim.unit_id for claim in held],
+            [claim.attempt for claim in held],
+            timeout=5,
+        )
+        assert row is not None  # noqa: S101  (the statement always returns one row)
+        self.fleet_slots = int(row["slots"])
+        if row["gone"]:
+            self._on_gone(set(row["gone"]))
+        self._on_wanted(row["wanted"] == "running")
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.beat()
+            except BROKEN as error:
+                log.warning("heartbeat failed; will try again", error=str(error) or type(error).__name__)
+            await asyncio.sleep(PERIOD)

@@ -1,0 +1,22 @@
+-- name: announce
+INSERT INTO worker (id, lane, slots, lease_until) VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+
+-- name: beat
+-- One round trip: renews the lease (writing the row again if an older database came back), and tells what is wanted,
+-- how many slots the lane has, and which of these units are no longer this worker's.
+WITH beat AS (
+    INSERT INTO worker AS w (id, lane, slots, busy, lease_until)
+    VALUES ($1, $2, $3, cardinality($5::uuid[]), now() + make_interval(secs => $4))
+    ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy, last_seen = now()
+    RETURNING w.wanted
+)
+SELECT COALESCE((SELECT wanted FROM beat), (SELECT wanted FROM fleet)) AS wanted,
+       (SELECT COALESCE(sum(slots), 0) FROM worker WHERE lane = $2 AND lease_until >= now() AND id <> $1) + $3 AS slots,
+       ARRAY(
+           SELECT held.id FROM unnest($5::uuid[], $6::int[]) AS held (id, attempt)
+           WHERE NOT EXISTS (
+               SELECT FROM unit u WHERE u.id = held.id AND u.attempt = held.attempt AND u.state = 'running')
+       ) AS gone
+
+-- name: leave
+UPDATE worker SET lease_until = NULL, busy = 0, last_seen = now() WHERE id = $1

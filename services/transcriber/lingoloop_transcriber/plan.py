@@ -1,0 +1,73 @@
+"""The plan: a recording is decoded in a stream and cut; each chunk can be claimed as soon as it is cut."""
+
+import contextlib
+from collections.abc import Callable
+
+from lingoloop_common.blobs import FolderBlobs, chunk_blob
+from lingoloop_common.contracts.units import chunks_ahead
+from lingoloop_common.errors import WorkError
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.ids import new_id
+
+from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.slots import Slot
+
+
+class Planner:
+    """Carries out plan units."""
+
+    def __init__(self, claims: Claims, blobs: FolderBlobs, relay: Relay, fleet_slots: Callable[[], int]) -> None:
+        self._claims, self._blobs, self._relay, self._fleet_slots = claims, blobs, relay, fleet_slots
+
+    async def plan(self, claim: Claim, slot: Slot) -> None:
+        """Go on where the ledger ends, until the recording ends or enough chunks are ahead of the work.
+
+        Raises:
+            WorkError: the recording cannot be decoded, or its slot died.
+            BlobMissing: the recording is gone.
+            Fenced: another attempt plans this run.
+        """
+        index = claim.chunks_total
+        async with self._blobs.local_path(claim.audio_blob) as path:
+            request = {
+                "do": "plan",
+                "path": str(path),
+                "start": claim.planned_samples,
+                "duration_ms": claim.duration_ms,
+                "chunks": max(1, chunks_ahead(self._fleet_slots()) - claim.chunks_open),
+            }
+            while True:
+                index, complete = await self._cut(claim, slot, request, index)
+                if complete:
+                    await self._claims.finish_plan(claim)
+                    return
+                if await self._claims.withhold_plan(claim, self._fleet_slots()):
+                    return
+                request = {"do": "more", "chunks": chunks_ahead(self._fleet_slots()) // 2}
+
+    async def _cut(self, claim: Claim, slot: Slot, request: dict[str, object], index: int) -> tuple[int, bool]:
+        """Take cuts as they come; return the next chunk's index, and whether the recording has ended."""
+        complete = False
+        async with contextlib.aclosing(slot.call(request)) as answers:
+            async for answer in answers:
+                cut = answer.fields
+                if "end" in cut:
+                    complete = cut["complete"]
+                    break
+                if cut["silent"]:
+                    await self._claims.add_silence(claim, index=index, start=cut["start"], end=cut["stop"])
+                else:
+                    await self._add(claim, index, cut["start"], cut["stop"], answer.raw)
+                self._relay.tell()
+                index += 1
+        return index, complete
+
+    async def _add(self, claim: Claim, index: int, start: int, end: int, samples: bytes) -> None:
+        unit_id = new_id()
+        blob = chunk_blob(claim.run_id, unit_id, claim.attempt) if samples else None
+        if blob is not None:
+            try:
+                await self._blobs.write(blob, samples)
+            except OSError as error:
+                raise WorkError("storage_failed", f"a chunk cannot be stored: {error.strerror}") from error
+        await self._claims.add_chunk(claim, index=index, start=start, end=end, unit_id=unit_id, blob=blob)

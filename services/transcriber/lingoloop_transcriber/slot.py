@@ -1,0 +1,94 @@
+"""A slot's own process: loads its engine once, then plans recordings and transcribes chunks, one at a time."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lingoloop_common.child import Answer, Message, serve_child
+from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_common.media import NotAudio
+
+from lingoloop_transcriber.decode import decode, decode_range
+from lingoloop_transcriber.engines import EngineError, Piece, make_engine
+from lingoloop_transcriber.split import Cut, Splitter
+
+BLIND_CUT = 20 * SAMPLE_RATE
+"""Samples in a chunk of an engine that needs no sound."""
+
+
+class SlotProcess:
+    """Answers the parent's requests: `load`, `plan`, `more` (go on with the plan that paused), `chunk`."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._engine = make_engine(config["engine"], config["model"])
+        self._plan: Iterator[Cut] = iter(())
+
+    def handle(self, message: Message, answer: Answer) -> None:
+        """Serve one request; an error that belongs to the work goes back as an answer."""
+        fields = message.fields
+        try:
+            getattr(self, f"_do_{fields['do']}")(fields, answer)
+        except NotAudio as error:
+            answer({"end": True, "error": "not_audio", "message": str(error)}, b"")
+        except (EngineError, MemoryError, RuntimeError, ValueError) as error:
+            answer({"end": True, "error": "engine_failed", "message": str(error) or type(error).__name__}, b"")
+
+    def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
+        self._engine.load(self._config["prepared"])
+        answer({"end": True}, b"")
+
+    def _do_plan(self, fields: dict[str, Any], answer: Answer) -> None:
+        if self._engine.needs_audio:
+            self._plan = _cuts(Path(fields["path"]), fields["start"])
+        else:
+            self._plan = _blind_cuts(fields["duration_ms"], fields["start"])
+        self._do_more(fields, answer)
+
+    def _do_more(self, fields: dict[str, Any], answer: Answer) -> None:
+        for _ in range(fields["chunks"]):
+            cut = next(self._plan, None)
+            if cut is None:
+                answer({"end": True, "complete": True}, b"")
+                return
+            silent = cut.samples is None and self._engine.needs_audio
+            raw = b"" if cut.samples is None else cut.samples.tobytes()
+            answer({"start": cut.start, "stop": cut.end, "silent": silent}, raw)
+        answer({"end": True, "complete": False}, b"")
+
+    def _do_chunk(self, fields: dict[str, Any], answer: Answer) -> None:
+        samples = None
+        if self._engine.needs_audio:
+            path = Path(fields["path"])
+            if fields["whole"]:
+                cut = np.fromfile(path, np.int16)
+            else:
+                cut = decode_range(path, fields["start"], fields["stop"])
+            samples = cut.astype(np.float32) / 32768
+        seconds = (fields["stop"] - fields["start"]) / SAMPLE_RATE
+        begin = time.perf_counter()
+        segments = self._engine.transcribe(Piece(samples, seconds, fields["language"], fields["options"]))
+        engine_ms = round((time.perf_counter() - begin) * 1000)
+        found = [segment.model_dump() for segment in segments]
+        answer({"end": True, "segments": found, "engine_ms": engine_ms}, b"")
+
+
+def _cuts(path: Path, start: int) -> Iterator[Cut]:
+    splitter = Splitter(start)
+    for block in decode(path):
+        yield from splitter.push(block)
+    yield from splitter.close()
+
+
+def _blind_cuts(duration_ms: int | None, start: int) -> Iterator[Cut]:
+    if duration_ms is None:
+        raise EngineError("this engine cuts recordings by their length, and this file does not say how long it is")
+    end = duration_ms * SAMPLE_RATE // 1000
+    for at in range(start, end, BLIND_CUT):
+        yield Cut(at, min(at + BLIND_CUT, end), None)
+
+
+if __name__ == "__main__":
+    serve_child(lambda config: SlotProcess(config).handle)

@@ -1,0 +1,81 @@
+"""Cuts a stream of samples into chunks, in quiet places. Pure: samples in, cuts out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from lingoloop_common.contracts.units import SAMPLE_RATE
+
+from lingoloop_transcriber.decode import Samples
+
+FRAME = SAMPLE_RATE // 50
+"""Samples in a frame of 20 ms, the grain of the search for a quiet place."""
+
+SHORTEST = 12 * SAMPLE_RATE
+LONGEST = 24 * SAMPLE_RATE
+"""A cut falls into the quietest 200 ms between these."""
+
+QUIET_FRAMES = 10
+SILENCE = 10 ** (-60 / 20) * 32768
+"""Root mean square below which a frame holds nothing (−60 dB of full scale)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One piece of the ledger: samples [start, end); `samples` is None where there is only silence."""
+
+    start: int
+    end: int
+    samples: Samples | None
+
+
+class Splitter:
+    """Takes samples as they are decoded, gives cuts as soon as they are sure.
+
+    Cuts tile the stream: each begins where the one before ended. The same stream gives the same cuts however it is
+    fed, so a plan that goes on after `start` finds the ledger it left.
+    """
+
+    def __init__(self, start: int = 0) -> None:
+        self._skip = start
+        self._at = start
+        self._held = np.empty(0, np.int16)
+
+    def push(self, block: Samples) -> Iterator[Cut]:
+        """Take a block; yield the cuts it completes."""
+        if self._skip:
+            skipped = min(self._skip, block.size)
+            self._skip -= skipped
+            block = block[skipped:]
+        self._held = np.concatenate((self._held, block))
+        while self._held.size >= LONGEST:
+            yield self._cut(_quietest(self._held[:LONGEST]))
+
+    def close(self) -> Iterator[Cut]:
+        """The stream has ended; yield the rest."""
+        if self._held.size:
+            yield self._cut(self._held.size)
+
+    def _cut(self, size: int) -> Cut:
+        samples, self._held = self._held[:size], self._held[size:].copy()
+        start, self._at = self._at, self._at + size
+        return Cut(start, self._at, None if _is_silent(samples) else samples)
+
+
+def _loudness(samples: Samples) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    frames = samples[: samples.size - samples.size % FRAME].reshape(-1, FRAME).astype(np.float64)
+    return np.sqrt(np.mean(frames**2, axis=1))
+
+
+def _quietest(samples: Samples) -> int:
+    """Return where to cut: the middle of the quietest 200 ms, the latest of equals."""
+    loudness = _loudness(samples[SHORTEST:])
+    smooth = np.convolve(loudness, np.ones(QUIET_FRAMES), mode="valid")
+    latest = smooth.size - 1 - int(np.argmin(smooth[::-1]))
+    return SHORTEST + (latest + QUIET_FRAMES // 2) * FRAME
+
+
+def _is_silent(samples: Samples) -> bool:
+    if samples.size < FRAME:
+        return not np.any(samples)
+    return bool(_loudness(samples).max() < SILENCE)

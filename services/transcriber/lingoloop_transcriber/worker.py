@@ -1,0 +1,318 @@
+"""The worker: each token it is handed becomes a unit of work in a slot, and each claim comes to a good end."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from lingoloop_common import metrics
+from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
+from lingoloop_common.broker import Broker, Consumer, Delivery
+from lingoloop_common.contracts.states import UnitState
+from lingoloop_common.contracts.transcript import Segment, place_segments
+from lingoloop_common.contracts.units import UnitKind, deadline
+from lingoloop_common.errors import WorkError
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import BROKEN
+from lingoloop_common.store.runs import Fenced
+
+from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.plan import Planner
+from lingoloop_transcriber.slots import Slot, Slots
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+GONE, SHUTDOWN = "gone", "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRules:
+    """What the settings say about work; all times in seconds."""
+
+    retry_delays: tuple[float, ...]
+    max_retries: int
+    job_timeout: float
+    grace: float
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A token in hand, and the claim it became. `stop` is set to the reason when the work must end early."""
+
+    delivery: Delivery
+    claim: Claim | None = None
+    stop: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def stop_for(self, reason: str) -> None:
+        """End the work early."""
+        if not self.stop.done():
+            self.stop.set_result(reason)
+
+
+class Worker:
+    """Takes tokens of one lane, as many at a time as there are slots."""
+
+    def __init__(  # noqa: PLR0913  (the parts it works with)
+        self,
+        *,
+        lane: str,
+        broker: Broker,
+        relay: Relay,
+        blobs: FolderBlobs,
+        slots: Slots,
+        claims: Claims,
+        rules: WorkRules,
+        fleet_slots: Callable[[], int],
+    ) -> None:
+        self._lane, self._broker, self._relay, self._blobs = lane, broker, relay, blobs
+        self._slots, self._claims, self._rules, self._fleet_slots = slots, claims, rules, fleet_slots
+        self._planner = Planner(claims, blobs, relay, fleet_slots)
+        self._jobs: dict[UUID, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._consumer: Consumer | None = None
+        self._stopping = False
+        self._takes_work = True
+        self._pace = 1.0
+        """Seconds of engine per second of audio, as measured; the first chunks are given plenty."""
+
+    async def start(self) -> None:
+        """Begin to take tokens."""
+        self._consumer = await self._broker.consume(self._lane, self.receive, limit=self._slots.count)
+        if not self._takes_work:
+            await self._consumer.cancel()
+
+    async def stop(self) -> None:
+        """Take no more, finish what is in flight within the grace period, hand the rest back."""
+        self._stopping = True
+        if self._consumer:
+            await self._consumer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._rules.grace)
+        for job in self._jobs.values():
+            job.stop_for(SHUTDOWN)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=5)
+            for task in late:
+                task.cancel()
+
+    def held(self) -> list[Claim]:
+        """Return the claims that are worked on now."""
+        return [job.claim for job in self._jobs.values() if job.claim]
+
+    def let_go(self, gone: set[UUID]) -> None:
+        """Stop the work on units that are another's by now, or cancelled."""
+        for job in self._jobs.values():
+            if job.claim and job.claim.unit_id in gone:
+                job.stop_for(GONE)
+
+    def take_work(self, wanted: bool) -> None:
+        """Obey the stored wish: take work, or finish what is in flight and take no more."""
+        if wanted == self._takes_work or self._stopping:
+            return
+        self._takes_work = wanted
+        log.info("taking work" if wanted else "draining", lane=self._lane)
+        if self._consumer:
+            self._spawn(self._consumer.resume() if wanted else self._consumer.cancel())
+
+    def receive(self, delivery: Delivery) -> None:
+        """Take a token. One that comes again for work under way here only brings its new delivery (rule 2)."""
+        if job := self._jobs.get(delivery.message_id):
+            job.delivery = delivery
+            return
+        job = self._jobs[delivery.message_id] = Job(delivery)
+        self._spawn(self._work(delivery.message_id, job))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, message_id: UUID, job: Job) -> None:
+        try:
+            async with self._slots.borrow() as slot:
+                if self._stopping:
+                    await job.delivery.reject()
+                    return
+                redelivered = job.delivery.redelivered
+                claim = await self._until_it_works(
+                    lambda: self._claims.claim_unit(self._lane, message_id, redelivered=redelivered), job
+                )
+                if claim is None:
+                    await job.delivery.ack()
+                    return
+                job.claim = claim
+                with structlog.contextvars.bound_contextvars(
+                    run_id=str(claim.run_id), unit_id=str(claim.unit_id), kind=claim.kind, attempt=claim.attempt
+                ):
+                    await self._carry_out(job, claim, slot)
+        except _GivenUp:
+            # The database stayed away. The broker delivers the token again, and its unit is taken back with it.
+            await job.delivery.reject()
+        finally:
+            del self._jobs[message_id]
+
+    async def _carry_out(self, job: Job, claim: Claim, slot: Slot) -> None:
+        """Do the work and settle the token: acknowledged whenever the unit has an end, or is another's."""
+        metrics.SLOTS_BUSY.labels(self._lane).inc()
+        try:
+            outcome = await self._outcome(job, claim, slot)
+        finally:
+            metrics.SLOTS_BUSY.labels(self._lane).dec()
+            self._relay.tell()
+        metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
+        if outcome == "handed_back":
+            await job.delivery.reject()
+        else:
+            await job.delivery.ack()
+
+    async def _outcome(self, job: Job, claim: Claim, slot: Slot) -> str:
+        try:
+            await self._run_until_stopped(job, claim, slot)
+        except Fenced as error:
+            log.info("let go of a unit", reason=str(error))
+            return "fenced"
+        except WorkError as error:
+            return await self._report(job, claim, error)
+        except _Stopped as stopped:
+            if stopped.reason == GONE:
+                return "fenced"
+            await self._until_it_works(lambda: self._claims.hand_back(claim), job)
+            return "handed_back"
+        return "done"
+
+    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot) -> None:
+        """Run the unit; end it early when it is gone, when this worker stops, or at its deadline.
+
+        Raises:
+            Fenced: the unit is another's.
+            WorkError: it failed.
+            _Stopped: it was ended early.
+        """
+        work = asyncio.create_task(self._execute(job, claim, slot))
+        limit = deadline(self._expected(claim), ceiling=self._rules.job_timeout)
+        try:
+            await asyncio.wait({work, job.stop}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not work.done():
+                work.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Fenced, WorkError, *BROKEN):
+                    await work
+        if not work.cancelled():
+            return work.result()
+        if job.stop.done():
+            raise _Stopped(job.stop.result())
+        raise WorkError("deadline", f"it took longer than {limit:.0f} seconds")
+
+    async def _execute(self, job: Job, claim: Claim, slot: Slot) -> None:
+        if await self._until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim), job):
+            return
+        try:
+            await self._until_it_works(lambda: self._claims.start_run(claim), job)
+            self._relay.tell()
+            if claim.kind is UnitKind.PLAN:
+                await self._planner.plan(claim, slot)
+            else:
+                await self._transcribe(job, claim, slot)
+        except BlobMissing:
+            raise WorkError("audio_missing", "the recording is not in the storage any more") from None
+        except BROKEN as error:
+            # A plan goes on after its last stored cut; a cut whose commit was not answered may be there or not.
+            log.warning("could not go on", error=str(error) or type(error).__name__)
+            raise _Stopped(SHUTDOWN) from error
+
+    async def _transcribe(self, job: Job, claim: Claim, slot: Slot) -> None:
+        assert claim.chunk_index is not None and claim.start_sample is not None and claim.end_sample is not None  # noqa: S101, PT018
+        request = {
+            "do": "chunk",
+            "start": claim.start_sample,
+            "stop": claim.end_sample,
+            "language": claim.language,
+            "options": dict(claim.options),
+        }
+        async with self._sound(claim) as sound:
+            answer = await slot.ask(request | sound)
+        engine_ms = answer.fields["engine_ms"]
+        metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
+        self._pace += 0.2 * (engine_ms / 1000 / max(claim.cost, 0.1) - self._pace)
+        segments = place_segments(
+            [Segment.model_validate(segment) for segment in answer.fields["segments"]],
+            chunk_index=claim.chunk_index,
+            start=claim.start_sample,
+            end=claim.end_sample,
+        )
+        closed = await self._until_it_works(
+            lambda: self._claims.finish_chunk(claim, segments, engine_ms=engine_ms, slots=self._fleet_slots()), job
+        )
+        self._relay.tell()
+        if closed:
+            await self._blobs.delete_below(chunks_folder(claim.run_id))
+        elif claim.chunk_blob:
+            await self._blobs.delete(claim.chunk_blob)
+
+    @contextlib.asynccontextmanager
+    async def _sound(self, claim: Claim):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        """Give the chunk's stored samples, or the original to cut them from again."""
+        if claim.chunk_blob is not None:
+            with contextlib.suppress(BlobMissing):
+                async with self._blobs.local_path(claim.chunk_blob) as path:
+                    yield {"path": str(path), "whole": True}
+                    return
+        async with self._blobs.local_path(claim.audio_blob) as path:
+            yield {"path": str(path), "whole": False}
+
+    async def _report(self, job: Job, claim: Claim, error: WorkError) -> str:
+        log.warning("unit failed", code=error.code, reason=error.message, failures=claim.failures + 1)
+        try:
+            state = await self._until_it_works(
+                lambda: self._claims.report_failure(
+                    claim, error, retry_delays=self._rules.retry_delays, max_retries=self._rules.max_retries
+                ),
+                job,
+            )
+        except Fenced:
+            return "fenced"
+        return "failed" if state is UnitState.FAILED else "delayed"
+
+    def _expected(self, claim: Claim) -> float:
+        """Return how many seconds a unit should take: a plan decodes at 100 × real time at least."""
+        if claim.kind is UnitKind.PLAN:
+            return (claim.duration_ms or 3_600_000) / 1000 / 100
+        return claim.cost * self._pace
+
+    async def _until_it_works(self, write: Callable[[], Awaitable[T]], job: Job) -> T:
+        """Repeat a write while the database is away: the result in hand is worth more than the slot's time.
+
+        Every write may be repeated, since it is fenced and finds its own work done.
+
+        Raises:
+            _GivenUp: the database stayed away for the time a unit may take, or this worker stops.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._rules.job_timeout
+        pause = 0.1
+        while True:
+            try:
+                return await write()
+            except BROKEN as error:
+                if loop.time() >= end or self._stopping or job.stop.done():
+                    raise _GivenUp from error
+                log.warning("database is away; will try again", error=str(error) or type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(2.0, pause * 2)
+
+
+class _Stopped(Exception):
+    """The work was ended early; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _GivenUp(Exception):
+    """The database did not come back."""

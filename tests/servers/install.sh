@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, and real speech. Installs what is missing
+# where that is possible (root on Debian), and leaves no new service running: the tests start private servers.
+set -euo pipefail
+
+missing=()
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+[ -d /usr/share/pocketsphinx/test/data ] || missing+=(pocketsphinx-testdata)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "The tests need these packages (Debian's names): ${missing[*]}" >&2
+  echo "Install them, e.g.: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+# Debian asks this file before it starts a service (101 = do not); an existing one is put back afterwards.
+guard=/usr/sbin/policy-rc.d
+kept=$(mktemp -d)
+[ ! -e "$guard" ] || cp -a "$guard" "$kept/"
+restore() {
+  rm -f "$guard"
+  [ ! -e "$kept/policy-rc.d" ] || cp -a "$kept/policy-rc.d" "$guard"
+  rm -rf "$kept"
+}
+trap restore EXIT
+rm -f "$guard"
+printf '#!/bin/sh\nexit 101\n' >"$guard"
+chmod 755 "$guard"
+
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -qq --no-install-recommends "${missing[@]}"
+
+# Nor at the next boot.
+for service in "${missing[@]}"; do
+  if [ "$service" != pocketsphinx-testdata ] && command -v systemctl >/dev/null; then
+    systemctl --quiet disable "$service" || true
+  fi
+done
