@@ -20,7 +20,7 @@ RATE = 16_000
 """Samples a second; flite speaks at this rate."""
 
 VOICES = {"A": "slt", "B": "rms"}
-"""The two voices that Whisper's base model understands best, of the five that Debian's flite has."""
+"""The best understood voice of the five that speak at `RATE`, and the best one that nobody takes for it."""
 
 GAP = (0.4, 1.2)
 """Shortest and longest pause between two turns, in seconds."""
@@ -55,7 +55,9 @@ def speak(words: str, voice: str) -> Samples:
         with wave.open(str(path)) as file:
             shape = (file.getframerate(), file.getnchannels(), file.getsampwidth())
             if shape != (RATE, 1, 2):
-                raise ValueError(f"flite's voice {voice} does not give 16-bit mono samples at {RATE} Hz, but {shape}")
+                raise ValueError(
+                    f"flite's voice {voice} does not give 16-bit mono samples at {RATE} Hz, but {shape}"
+                )
             spoken = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 2**15
     return np.asarray(spoken * (LOUDNESS / np.sqrt(np.mean(spoken**2))), np.float32)
 
@@ -88,7 +90,10 @@ def encode(talk: Samples, path: Path) -> None:
 def main() -> int:
     """Read talk.txt, write talk.ogg (or the file named), say what was made."""
     if shutil.which("flite") is None:
-        print("flite is not installed, and it speaks the text. On Debian or Ubuntu: apt-get install flite", file=sys.stderr)
+        print(
+            "flite is not installed, and it speaks the text. On Debian or Ubuntu: apt-get install flite",
+            file=sys.stderr,
+        )
         return 1
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "talk.ogg"
     turns = read_turns((HERE / "talk.txt").read_text())

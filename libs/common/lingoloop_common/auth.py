@@ -58,7 +58,7 @@ class Tokens:
         except jwt.InvalidTokenError as error:
             raise Problem("unauthorized", f"the token is not valid: {error}") from None
         owner = claims["sub"]
-        if not owner or len(owner) > 200 or "\x00" in owner:  # noqa: PLR2004
+        if not owner or len(owner) > 200 or "\x00" in owner:
             raise Problem("unauthorized", "the token's subject must have 1 to 200 characters")
         return Caller(owner, frozenset(str(claims.get("scope", "")).split()), float(claims["exp"]))
 

@@ -78,8 +78,12 @@ class FolderBlobs:
 
         def store() -> None:
             temporary = self._temporary()
-            temporary.write_bytes(data)
-            self._publish(temporary, name)
+            try:
+                temporary.write_bytes(data)
+                self._publish(temporary, name)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
 
         await asyncio.to_thread(store)
 
@@ -97,7 +101,12 @@ class FolderBlobs:
 
     async def delete(self, *names: str) -> None:
         """Delete blobs; those that are gone already are no error."""
-        await asyncio.to_thread(lambda: [(self._folder / name).unlink(missing_ok=True) for name in names])
+
+        def unlink() -> None:
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
+
+        await asyncio.to_thread(unlink)
 
     async def delete_below(self, prefix: str) -> None:
         """Delete every blob whose name starts with the folder `prefix`."""
@@ -114,7 +123,7 @@ class FolderBlobs:
     def _prepare(self) -> None:
         writing = self._folder / ".writing"
         writing.mkdir(parents=True, exist_ok=True)
-        oldest = os.stat(writing).st_mtime - 86_400
+        oldest = writing.stat().st_mtime - 86_400
         for left in writing.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if left.stat().st_mtime < oldest:

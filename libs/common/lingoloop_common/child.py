@@ -44,7 +44,9 @@ def _pack(message: Message) -> bytes:
 class Child:
     """The parent's end. `start` before the first call; after a death, `start` again makes a new process."""
 
-    def __init__(self, module: str, config: dict[str, Any], *, name: str, environment: dict[str, str] | None = None):
+    def __init__(
+        self, module: str, config: dict[str, Any], *, name: str, environment: dict[str, str] | None = None
+    ):
         self._module, self._config, self._name = module, config, name
         self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
@@ -66,7 +68,7 @@ class Child:
                 self._module,
                 str(theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=2,  # what a library prints goes to the log
                 env=self._environment,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a Ctrl-C in the terminal is for the parent, which ends its children in order
@@ -98,7 +100,8 @@ class Child:
                 if sum(sizes) > _LIMIT:
                     raise ChildDied(f"{self._name} sent nonsense")
                 answer = Message(
-                    orjson.loads(await self._reader.readexactly(sizes[0])), await self._reader.readexactly(sizes[1])
+                    orjson.loads(await self._reader.readexactly(sizes[0])),
+                    await self._reader.readexactly(sizes[1]),
                 )
                 yield answer
                 if "end" in answer.fields:
@@ -132,7 +135,11 @@ class Child:
             code = await asyncio.wait_for(process.wait(), 2)
         except TimeoutError:
             return f"{self._name} closed its pipe"
-        return f"{self._name} was killed by signal {-code}" if code < 0 else f"{self._name} ended with code {code}"
+        return (
+            f"{self._name} was killed by signal {-code}"
+            if code < 0
+            else f"{self._name} ended with code {code}"
+        )
 
 
 Answer = Callable[[dict[str, Any], bytes], None]
@@ -147,10 +154,11 @@ def serve_child(make: Callable[[dict[str, Any]], Callable[[Message, Answer], Non
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
     def read() -> None:
-        with contextlib.suppress(OSError):
+        try:
             for message in _messages(connection):
                 requests.put(message)
-        os._exit(0)
+        finally:  # also when the parent went in the middle of a message
+            os._exit(0)
 
     def answer(fields: dict[str, Any], raw: bytes = b"") -> None:
         connection.sendall(_pack(Message(fields, raw)))

@@ -20,9 +20,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _CODES = {status: code for code, status in reversed(PROBLEMS.items())}
 
 
-def json_response(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(
+    body: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """Answer with JSON; numbers, times and ids are encoded as the contract says."""
-    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+    return web.Response(
+        body=orjson.dumps(body), status=status, headers=headers, content_type="application/json"
+    )
 
 
 def problem_response(problem: Problem) -> web.Response:
@@ -36,9 +40,14 @@ def problem_response(problem: Problem) -> web.Response:
         "error": problem.detail,
         **problem.extra,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if problem.http_status == web.HTTPUnauthorized.status_code else None
+    headers = (
+        {"WWW-Authenticate": "Bearer"} if problem.http_status == web.HTTPUnauthorized.status_code else None
+    )
     return web.Response(
-        body=orjson.dumps(body), status=problem.http_status, headers=headers, content_type="application/problem+json"
+        body=orjson.dumps(body),
+        status=problem.http_status,
+        headers=headers,
+        content_type="application/problem+json",
     )
 
 
@@ -60,7 +69,11 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = time.perf_counter() - begin
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "unmatched"
-        method = request.method if request.method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
+        method = (
+            request.method
+            if request.method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+            else "other"
+        )
         metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(seconds)
         log.info("request", method=method, path=request.path, status=status, ms=round(seconds * 1000))
 
@@ -71,9 +84,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Problem as problem:
         return problem_response(problem)
     except web.HTTPException as error:
-        if error.status < 400:  # noqa: PLR2004  (redirects are not errors)
+        if error.status < 400:
             raise
-        code = _CODES.get(error.status, "bad_request" if error.status < 500 else "internal_error")  # type: ignore[call-overload]  # noqa: PLR2004
+        code = _CODES.get(error.status, "bad_request" if error.status < 500 else "internal_error")  # type: ignore[call-overload]
         response = problem_response(Problem(code, error.reason))
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
@@ -82,7 +95,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception:
         log.exception("request failed", path=request.path)
-        return problem_response(Problem("internal_error", "something went wrong here; the log has the details"))
+        return problem_response(
+            Problem("internal_error", "something went wrong here; the log has the details")
+        )
 
 
 def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
@@ -95,8 +110,12 @@ def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse]
             response.headers.add("Vary", "Origin")
             response.headers["Access-Control-Expose-Headers"] = "Location, X-Request-Id, Retry-After"
             if request.method == "OPTIONS":
-                response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD"
-                response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID"
+                response.headers["Access-Control-Allow-Methods"] = (
+                    "GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD"
+                )
+                response.headers["Access-Control-Allow-Headers"] = (
+                    "Authorization, Content-Type, Last-Event-ID"
+                )
                 response.headers["Access-Control-Max-Age"] = "600"
 
     return add_headers
@@ -132,6 +151,7 @@ class HttpServer:
 
 def ops_app(service: str, checks: Mapping[str, Callable[[], Awaitable[Any]]]) -> web.Application:
     """Return the operators' endpoints: `/healthz`, `/readyz` (names what is missing), `/metrics`."""
+
     async def healthz(request: web.Request) -> web.Response:
         return json_response({"service": service, "status": "ok"})
 

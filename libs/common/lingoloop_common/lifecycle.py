@@ -41,6 +41,13 @@ async def running(parts: Sequence[Part]) -> AsyncIterator[None]:
                 log.exception("a part did not stop cleanly", part=type(part).__name__)
 
 
+async def end_task(task: "asyncio.Task[None] | None") -> None:
+    """Cancel a task and wait for its end, without taking the caller's own cancellation for the task's."""
+    if task:
+        task.cancel()
+        await asyncio.wait([task])
+
+
 async def serve(name: str, parts: Sequence[Part]) -> None:
     """Run a service until SIGTERM or SIGINT."""
     stop = asyncio.Event()

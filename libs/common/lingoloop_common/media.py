@@ -36,5 +36,5 @@ def open_audio(path: Path) -> tuple[InputContainer, AudioStream]:
         container.close()
         raise NotAudio("the file has no sound")
     stream = container.streams.audio[0]
-    stream.thread_type = "NONE"
+    stream.codec_context.thread_type = "NONE"
     return container, stream

@@ -6,7 +6,9 @@ OUTBOX_SENT = Counter("lingoloop_outbox_sent_total", "Messages confirmed by the 
 OUTBOX_FAILURES = Counter("lingoloop_outbox_failures_total", "Batches that the broker did not confirm.")
 TOKENS_REFILLED = Counter("lingoloop_tokens_refilled_total", "Tokens the sweep found missing.", ["lane"])
 UNITS_TAKEN_BACK = Counter("lingoloop_units_taken_back_total", "Units of workers that vanished.", ["lane"])
-QUEUES_RECREATED = Counter("lingoloop_queues_recreated_total", "Queues that did not answer and were made again.")
+QUEUES_RECREATED = Counter(
+    "lingoloop_queues_recreated_total", "Queues that did not answer and were made again."
+)
 UNITS_READY = Gauge("lingoloop_units_ready", "Units that wait for a slot.", ["lane"])
 UNITS_ENDED = Counter("lingoloop_units_ended_total", "Units that ended here.", ["lane", "kind", "outcome"])
 SLOTS_BUSY = Gauge("lingoloop_slots_busy", "Slots at work.", ["lane"])

@@ -1,7 +1,8 @@
--- name: take_outbox
--- Taken and deleted in one transaction that ends after the confirms: what was not confirmed stays. The order of ids
--- is not the order of commits, so nothing remembers a position.
-DELETE FROM outbox WHERE id IN (
-    SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
-)
-RETURNING id, message_id, lane, routing_key, headers, body
+-- name: lock_outbox
+-- Locked, sent and deleted in one transaction that ends after the confirms: what was not confirmed stays. The order of
+-- ids is not the order of commits, so nothing remembers a position.
+SELECT id, message_id, lane, routing_key, headers, body
+FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+
+-- name: delete_sent
+DELETE FROM outbox WHERE id = ANY($1::bigint[])

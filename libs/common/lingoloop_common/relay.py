@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 import structlog
 
 from lingoloop_common import metrics
 from lingoloop_common.broker import Broker, BrokerError
+from lingoloop_common.lifecycle import end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
 
@@ -33,10 +33,7 @@ class Relay:
 
     async def stop(self) -> None:
         """Send what is there now, for at most five seconds, then end."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         with contextlib.suppress(TimeoutError, BrokerError, *BROKEN):
             async with asyncio.timeout(5):
                 while await self.send_batch():
@@ -50,28 +47,29 @@ class Relay:
         """Send up to one batch and return how many messages were confirmed.
 
         Raises:
-            BrokerError: a message was not confirmed; all of the batch stay in the outbox.
+            BrokerError: a message was not confirmed; it stays in the outbox.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             # A lost deletion sends a message twice, which every consumer takes; a commit need not wait for the disk.
             await connection.execute("SET LOCAL synchronous_commit = off")
-            rows = await connection.fetch(SQL["take_outbox"], BATCH)
-            await self._publish(sorted(rows, key=lambda row: row["id"]))
-        metrics.OUTBOX_SENT.inc(len(rows))
-        return len(rows)
+            rows = await connection.fetch(SQL["lock_outbox"], BATCH)
+            # Started in order and sent in order on one channel; only the confirms are awaited together.
+            results = await asyncio.gather(*(self._send(row) for row in rows), return_exceptions=True)
+            errors = [result for result in results if result is not None]
+            sent = [row["id"] for row, result in zip(rows, results, strict=True) if result is None]
+            await connection.execute(SQL["delete_sent"], sent)
+        metrics.OUTBOX_SENT.inc(len(sent))
+        if errors:
+            raise errors[0]
+        return len(sent)
 
-    async def _publish(self, rows: Sequence["asyncpg.Record"]) -> None:
-        # Started in order and sent in order on one channel; only the confirms are awaited together.
-        results = await asyncio.gather(*(self._send(row) for row in rows), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    async def _send(self, row: Any) -> None:
+    async def _send(self, row: Mapping[str, Any]) -> None:
         if row["lane"] is not None:
             await self._broker.publish_token(row["lane"], row["message_id"])
         else:
-            await self._broker.publish_event(row["routing_key"], row["message_id"], row["headers"], row["body"])
+            await self._broker.publish_event(
+                row["routing_key"], row["message_id"], row["headers"], row["body"]
+            )
 
     async def _run(self) -> None:
         while True:
@@ -80,8 +78,13 @@ class Relay:
             try:
                 while await self.send_batch() == BATCH:
                     pass
-            except (BrokerError, *BROKEN) as error:
+            except Exception as error:
                 metrics.OUTBOX_FAILURES.inc()
-                log.warning("outbox not sent; will try again", error=str(error) or type(error).__name__)
+                unknown = not isinstance(error, (BrokerError, *BROKEN))
+                log.warning(
+                    "outbox not sent; will try again",
+                    error=str(error) or type(error).__name__,
+                    exc_info=unknown,
+                )
                 self._told.set()
                 await asyncio.sleep(0.5)

@@ -6,9 +6,9 @@ A service's own settings class is put together from the parts here, so that a na
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LogFormat = Literal["auto", "console", "json"]
@@ -22,7 +22,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What every service needs."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
 
     database_url: SecretStr
     db_pool_max: int = Field(10, ge=2, le=500)
@@ -32,6 +34,14 @@ class Settings(BaseSettings):
     ops_host: str = "0.0.0.0"  # noqa: S104  (probes and scrapes come from other hosts)
     startup_timeout_ms: int = Field(60_000, ge=1)
     shutdown_grace_ms: int = Field(30_000, ge=0)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url != "memory://" and not url.startswith(("amqp://", "amqps://")):
+            raise ValueError("must be amqp://…, amqps://… or memory://")
+        return value
 
 
 class StorageSettings(BaseSettings):
@@ -49,13 +59,18 @@ class WebSettings(BaseSettings):
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
-    @model_validator(mode="after")
-    def _long_secret(self) -> Self:
-        if len(self.auth_jwt_secret.get_secret_value().encode()) < 32:  # noqa: PLR2004  (RFC 7518, section 3.2)
-            raise ValueError("AUTH_JWT_SECRET must be at least 32 bytes; make one with: openssl rand -hex 32")
-        return self
+    @field_validator("auth_jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) < 32:  # RFC 7518, section 3.2
+            raise ValueError("must be at least 32 bytes; make one with: openssl rand -hex 32")
+        return value
 
 
 class EngineSettings(BaseSettings):

@@ -12,9 +12,11 @@ from lingoloop_common.broker import Broker, BrokerError
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.units import after_loss
+from lingoloop_common.lifecycle import end_task
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN, Connection, Database
 from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Fenced, fail_unit, lock_run
 
 log = structlog.get_logger(__name__)
@@ -47,10 +49,7 @@ class Sweep:
 
     async def stop(self) -> None:
         """End; a pass that is cut off is rolled back."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
 
     async def end_all_leases(self) -> None:
         """Before a one-process server takes work: everything that was running is taken back at the next pass."""
@@ -93,7 +92,9 @@ class Sweep:
         return backlog
 
     async def _give_up(self, connection: Connection, unit: Mapping[str, Any]) -> None:
-        cause = ErrorCause(code="worker_lost", message=f"{unit['lost'] + 1} workers vanished while they worked on it")
+        cause = ErrorCause(
+            code="worker_lost", message=f"{unit['lost'] + 1} workers vanished while they worked on it"
+        )
         with contextlib.suppress(Fenced):
             async with connection.transaction():
                 run = await lock_run(connection, unit["run_id"])
@@ -106,6 +107,8 @@ class Sweep:
                     lost=unit["lost"] + 1,
                     cause=cause,
                 )
+                # If these were the last chunks ahead of a withheld plan, nobody else would wake it.
+                await connection.execute(RUN_SQL["wake_plan"], unit["run_id"])
 
     async def _refill(self, lane: str, counts: Mapping[str, Any]) -> None:
         """Write the tokens that were missing in this pass and in the one before."""
@@ -140,6 +143,9 @@ class Sweep:
         while True:
             try:
                 await self.sweep()
-            except (BrokerError, *BROKEN) as error:
-                log.warning("sweep failed; will try again", error=str(error) or type(error).__name__)
+            except Exception as error:
+                unknown = not isinstance(error, (BrokerError, *BROKEN))
+                log.warning(
+                    "sweep failed; will try again", error=str(error) or type(error).__name__, exc_info=unknown
+                )
             await asyncio.sleep(PAUSE)

@@ -6,7 +6,6 @@ from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
-
 from lingoloop_gateway.app import parts
 from lingoloop_gateway.settings import GatewaySettings
 

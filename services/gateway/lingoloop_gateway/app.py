@@ -10,7 +10,6 @@ from lingoloop_common.lifecycle import Part
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.sweep import Sweep
-
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.runs import Runs

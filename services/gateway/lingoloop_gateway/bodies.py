@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import BodyPartReader, hdrs, web
-from lingoloop_common.errors import Problem
 
+from lingoloop_common.errors import Problem
 from lingoloop_gateway.options import UploadOptions, read_options
 from lingoloop_gateway.uploads import Received
 
@@ -25,11 +25,15 @@ async def read_upload(request: web.Request, receive: Receive, drop: Drop) -> tup
     """
     if request.content_type.startswith("multipart/"):
         if request.content_type != "multipart/form-data":
-            raise Problem("unsupported_media_type", "send multipart/form-data, or the recording's bytes themselves")
+            raise Problem(
+                "unsupported_media_type", "send multipart/form-data, or the recording's bytes themselves"
+            )
         return await _read_multipart(request, receive, drop)
     options = read_options(request.query)
     received = await receive(
-        _body(request), options.filename or "recording", request.headers.get("Content-Type", "application/octet-stream")
+        _body(request),
+        options.filename or "recording",
+        request.headers.get("Content-Type", "application/octet-stream"),
     )
     return received, options
 

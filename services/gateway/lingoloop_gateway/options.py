@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lingoloop_common.errors import Problem
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lingoloop_common.errors import Problem
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 

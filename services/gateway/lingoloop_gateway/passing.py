@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import aiohttp
 from aiohttp import web
+
 from lingoloop_common.errors import Problem
 
 PASSED_ON = ("Authorization", "Last-Event-ID", "Origin", "Accept")

@@ -17,7 +17,9 @@ class Probe:
     """Child processes that look at files; one that dies or hangs over a file is replaced, and the file refused."""
 
     def __init__(self) -> None:
-        self._children = [Child("lingoloop_gateway.probe", {}, name=f"probe {number}") for number in range(CHILDREN)]
+        self._children = [
+            Child("lingoloop_gateway.probe", {}, name=f"probe {number}") for number in range(CHILDREN)
+        ]
         self._free: asyncio.Queue[Child] = asyncio.Queue()
 
     async def start(self) -> None:
@@ -75,7 +77,7 @@ def _look(message: Message, answer: Answer) -> None:
 
 def _duration_ms(container: Any, stream: Any) -> int | None:
     if stream.duration and stream.time_base:
-        return round(stream.duration * stream.time_base * 1000)
+        return int(stream.duration * stream.time_base * 1000)
     return round(container.duration / 1000) if container.duration and container.duration > 0 else None
 
 

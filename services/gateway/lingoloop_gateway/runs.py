@@ -52,9 +52,7 @@ class Runs:
             "completedAt": iso(run["completed_at"]),
         }
 
-    async def segments(
-        self, run_id: UUID, owner: str, *, after: int, limit: int
-    ) -> list[dict[str, Any]]:
+    async def segments(self, run_id: UUID, owner: str, *, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a page of segments with an index beyond `after`, in time order."""
         rows = await self._database.pool.fetch(SQL["segments_page"], run_id, owner, after, limit)
         return [describe_segment(row) for row in rows]
@@ -108,10 +106,14 @@ def describe_segment(row: Row) -> dict[str, Any]:
         "end": row["end_s"],
         "text": row["text"],
         "confidence": row["confidence"],
-        "words": [{name: word[name] for name in ("word", "start", "end", "confidence")} for word in row["words"]],
+        "words": [
+            {name: word[name] for name in ("word", "start", "end", "confidence")} for word in row["words"]
+        ],
     }
 
 
 def iso(moment: datetime | None) -> str | None:
     """Return a point in time as ISO 8601, in UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    return (
+        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    )

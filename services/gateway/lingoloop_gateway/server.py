@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from aiohttp import web
+
 from lingoloop_common.auth import READ, WRITE, Tokens
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import cors, edge, json_response, preflight
-
 from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.passing import EventStreams
@@ -122,7 +122,9 @@ class Server:
         run = await self._runs.get(accepted.run_id, owner)
         if run["status"] == RunStatus.FAILED:
             cause = {"code": run["error_code"], "message": run["error_message"]}
-            raise Problem("run_failed", run["error_message"], **_ids(accepted), status=run["status"], cause=cause)
+            raise Problem(
+                "run_failed", run["error_message"], **_ids(accepted), status=run["status"], cause=cause
+            )
         segments = await self._runs.segments(run["id"], owner, after=-1, limit=SYNC_SEGMENTS)
         return json_response(
             {
@@ -151,6 +153,6 @@ def _number(request: web.Request, name: str, *, default: int, least: int, most: 
     text = request.query.get(name)
     if text is None:
         return default
-    if text.removeprefix("-").isdecimal() and len(text) < 12 and least <= int(text) <= most:  # noqa: PLR2004
+    if text.removeprefix("-").isdecimal() and len(text) < 12 and least <= int(text) <= most:
         return int(text)
     raise Problem("invalid_value", f"{name} must be a number from {least} to {most}")

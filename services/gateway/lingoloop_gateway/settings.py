@@ -1,7 +1,8 @@
 """The gateway's settings."""
 
-from lingoloop_common.settings import EngineSettings, Settings, StorageSettings, WebSettings
 from pydantic import Field
+
+from lingoloop_common.settings import EngineSettings, Settings, StorageSettings, WebSettings
 
 
 class GatewaySettings(Settings, StorageSettings, WebSettings, EngineSettings):

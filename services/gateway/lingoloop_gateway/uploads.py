@@ -13,7 +13,6 @@ from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, change_run, lock_run
-
 from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.sizes import SyncLimits, is_large
@@ -110,7 +109,9 @@ class Uploads:
 
     async def _lane(self, options: UploadOptions) -> str:
         engine = options.engine or self._rules.default_engine
-        model = None if options.model == "long" else options.model  # the document's word for "large", not a model
+        model = (
+            None if options.model == "long" else options.model
+        )  # the document's word for "large", not a model
         if model is None and engine == self._rules.default_engine:
             model = self._rules.default_model
         try:
@@ -118,7 +119,9 @@ class Uploads:
         except ValueError as error:
             raise Problem("invalid_value", str(error)) from None
         if not await self._database.pool.fetchval(SQL["lane_known"], lane):
-            raise Problem("unknown_lane", f"no worker has ever offered {lane}; start one, or choose another model")
+            raise Problem(
+                "unknown_lane", f"no worker has ever offered {lane}; start one, or choose another model"
+            )
         return lane
 
     async def _duration(self, received: Received) -> int | None:
@@ -126,10 +129,12 @@ class Uploads:
             duration_ms = await self._probe.duration_ms(path)
         if duration_ms is not None and duration_ms > self._rules.max_duration_ms:
             limit = self._rules.max_duration_ms // 1000
-            raise Problem("too_long", f"the recording is {duration_ms // 1000} s long; {limit} s is the limit")
+            raise Problem(
+                "too_long", f"the recording is {duration_ms // 1000} s long; {limit} s is the limit"
+            )
         return duration_ms
 
-    async def _insert(  # noqa: PLR0913  (all rows of a new run)
+    async def _insert(
         self,
         connection: Connection,
         owner: str,
@@ -161,7 +166,9 @@ class Uploads:
             {},
         )
         job_type = "transcribe_long" if accepted.large else "transcribe_short"
-        await connection.execute(SQL["insert_job"], accepted.job_id, accepted.run_id, accepted.audio_id, job_type)
+        await connection.execute(
+            SQL["insert_job"], accepted.job_id, accepted.run_id, accepted.audio_id, job_type
+        )
         await connection.execute(
             RUN_SQL["insert_unit"],
             new_id(),

@@ -5,7 +5,6 @@ import sys
 from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
-
 from lingoloop_notifier.app import parts
 from lingoloop_notifier.settings import NotifierSettings
 

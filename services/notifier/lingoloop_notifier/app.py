@@ -6,7 +6,6 @@ from lingoloop_common.feed import Feed
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
 from lingoloop_common.store.database import Database
-
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.server import Server
 from lingoloop_notifier.settings import NotifierSettings

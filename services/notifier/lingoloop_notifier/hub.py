@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import structlog
+
 from lingoloop_common import metrics
 from lingoloop_common.broker import EventMessage
-
 from lingoloop_notifier.history import Stored
 
 log = structlog.get_logger(__name__)

@@ -5,12 +5,12 @@ import time
 from uuid import UUID
 
 from aiohttp import web
+
 from lingoloop_common.auth import READ, Tokens
 from lingoloop_common.errors import Problem
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import cors, edge, preflight
 from lingoloop_common.store.database import Database
-
 from lingoloop_notifier.history import History, OwnerHistory, RunHistory
 from lingoloop_notifier.hub import Hub, Scope, Subscriber
 from lingoloop_notifier.stream import Stream
@@ -58,7 +58,7 @@ class Server:
         history = OwnerHistory(self._database, caller.owner)
         return await self._stream(request, "owner", caller.owner, caller.owner, history, caller.expires_at)
 
-    async def _stream(  # noqa: PLR0913  (what a stream is about)
+    async def _stream(
         self, request: web.Request, scope: Scope, key: str, owner: str, history: History, expires_at: float
     ) -> web.StreamResponse:
         def cut() -> None:
@@ -98,4 +98,4 @@ class Server:
 def _last_event_id(request: web.Request) -> int | None:
     """Return the id after which the client wants to go on; one that is no number is none."""
     value = request.headers.get("Last-Event-ID", "")
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None  # noqa: PLR2004
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None

@@ -1,7 +1,8 @@
 """The notifier's settings."""
 
-from lingoloop_common.settings import Settings, WebSettings
 from pydantic import Field
+
+from lingoloop_common.settings import Settings, WebSettings
 
 
 class NotifierSettings(Settings, WebSettings):

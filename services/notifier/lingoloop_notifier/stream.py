@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import StreamError
-
 from lingoloop_notifier.frames import HEARTBEAT, frame, retry
 from lingoloop_notifier.history import History, Opening, Stored
 from lingoloop_notifier.hub import Subscriber
@@ -46,7 +45,9 @@ class Stream:
             if opening.last_frame is not None:
                 yield self._frame(opening.last_frame, opening.covers, "done")
                 return
-        sequence: Sequence[Stored] = Sequence(opening.covers if replay is None or last_id is None else last_id)
+        sequence: Sequence[Stored] = Sequence(
+            opening.covers if replay is None or last_id is None else last_id
+        )
         for event in replay or ():
             sequence.push(event.number, event)
             yield self._event_frame(event)

@@ -6,7 +6,6 @@ from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
-
 from lingoloop_transcriber.app import parts
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.settings import TranscriberSettings
@@ -18,9 +17,7 @@ def main() -> int:
         settings = read_settings(TranscriberSettings)
         shared = plumbing.connect(settings)
         blobs = FolderBlobs(settings.blob_dir)
-        own = parts(
-            settings, database=shared.database, broker=shared.broker, relay=shared.relay, blobs=blobs
-        )
+        own = parts(settings, database=shared.database, broker=shared.broker, relay=shared.relay, blobs=blobs)
     except (SettingsError, EngineError) as error:
         print(f"transcriber: {error}", file=sys.stderr)
         return 1

@@ -10,7 +10,6 @@ from lingoloop_common.lifecycle import Part
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
-
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.engines import make_engine
 from lingoloop_transcriber.heartbeat import Heartbeat

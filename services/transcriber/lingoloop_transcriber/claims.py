@@ -55,11 +55,7 @@ class Claim:
             unit_id=row["id"],
             kind=UnitKind(row["kind"]),
             run_status=RunStatus(row["run_status"]),
-            **{
-                name: row[name]
-                for name in cls.__slots__
-                if name not in {"unit_id", "kind", "run_status"}
-            },
+            **{name: row[name] for name in cls.__slots__ if name not in {"unit_id", "kind", "run_status"}},
         )
 
 
@@ -134,7 +130,7 @@ class Claims:
             await self._wake_plan(connection, run, slots)
         return RunStatus(run["status"]).is_final
 
-    async def add_chunk(  # noqa: PLR0913  (a row of the ledger)
+    async def add_chunk(
         self, claim: Claim, *, index: int, start: int, end: int, unit_id: UUID, blob: str | None
     ) -> None:
         """Add a chunk [start, end) to the ledger, with its unit.
@@ -144,7 +140,9 @@ class Claims:
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self._lock(connection, claim)
-            await connection.execute(SQL["add_chunk"], claim.run_id, index, start, end, unit_id, claim.unit_id, blob)
+            await connection.execute(
+                SQL["add_chunk"], claim.run_id, index, start, end, unit_id, claim.unit_id, blob
+            )
 
     async def add_silence(self, claim: Claim, *, index: int, start: int, end: int) -> None:
         """Add a chunk of silence to the ledger: done, without a unit.

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio, open_audio
-from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
 
@@ -31,14 +32,14 @@ def decode(path: Path) -> Iterator[Samples]:
     with container:
         for frame in _frames(container, stream):
             for piece in resampler.resample(frame):
-                waiting.append(piece.to_ndarray().reshape(-1))
+                waiting.append(_samples(piece))
                 count += waiting[-1].size
             if count >= BLOCK:
                 empty = False
                 yield np.concatenate(waiting)
                 waiting, count = [], 0
         for piece in resampler.resample(None):
-            waiting.append(piece.to_ndarray().reshape(-1))
+            waiting.append(_samples(piece))
     rest = np.concatenate(waiting) if waiting else np.empty(0, np.int16)
     if rest.size:
         yield rest
@@ -63,7 +64,13 @@ def decode_range(path: Path, start: int, end: int) -> Samples:
     return np.concatenate(kept) if kept else np.empty(0, np.int16)
 
 
-def _frames(container: av.container.InputContainer, stream: av.audio.stream.AudioStream) -> Iterator[av.AudioFrame]:
+def _samples(frame: av.AudioFrame) -> Samples:
+    return frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.audio.stream.AudioStream
+) -> Iterator[av.AudioFrame]:
     packets = container.demux(stream)
     while True:
         try:
@@ -74,7 +81,9 @@ def _frames(container: av.container.InputContainer, stream: av.audio.stream.Audi
             return  # the container is cut off here
         try:
             for frame in packet.decode():
-                frame.pts = None  # count samples: broken time stamps must not make the resampler invent or drop any
+                frame.pts = (
+                    None  # count samples: broken time stamps must not make the resampler invent or drop any
+                )
                 yield frame
         except av.error.FFmpegError:
             continue

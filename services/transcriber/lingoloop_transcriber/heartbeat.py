@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from uuid import UUID
 
 import structlog
+
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
-
 from lingoloop_transcriber.claims import Claim
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class Heartbeat:
         on_wanted: told whether the worker should take work.
     """
 
-    def __init__(  # noqa: PLR0913  (a worker's identity and its three ties)
+    def __init__(
         self,
         database: Database,
         *,

@@ -8,7 +8,6 @@ from lingoloop_common.contracts.units import chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.ids import new_id
-
 from lingoloop_transcriber.claims import Claim, Claims
 from lingoloop_transcriber.slots import Slot
 
@@ -16,7 +15,9 @@ from lingoloop_transcriber.slots import Slot
 class Planner:
     """Carries out plan units."""
 
-    def __init__(self, claims: Claims, blobs: FolderBlobs, relay: Relay, fleet_slots: Callable[[], int]) -> None:
+    def __init__(
+        self, claims: Claims, blobs: FolderBlobs, relay: Relay, fleet_slots: Callable[[], int]
+    ) -> None:
         self._claims, self._blobs, self._relay, self._fleet_slots = claims, blobs, relay, fleet_slots
 
     async def plan(self, claim: Claim, slot: Slot) -> None:
@@ -45,7 +46,9 @@ class Planner:
                     return
                 request = {"do": "more", "chunks": chunks_ahead(self._fleet_slots()) // 2}
 
-    async def _cut(self, claim: Claim, slot: Slot, request: dict[str, object], index: int) -> tuple[int, bool]:
+    async def _cut(
+        self, claim: Claim, slot: Slot, request: dict[str, object], index: int
+    ) -> tuple[int, bool]:
         """Take cuts as they come; return the next chunk's index, and whether the recording has ended."""
         complete = False
         async with contextlib.aclosing(slot.call(request)) as answers:

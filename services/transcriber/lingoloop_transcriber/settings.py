@@ -3,9 +3,10 @@
 import os
 from typing import Annotated
 
-from lingoloop_common.settings import EngineSettings, Settings, StorageSettings
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
+
+from lingoloop_common.settings import EngineSettings, Settings, StorageSettings
 
 
 class TranscriberSettings(Settings, StorageSettings, EngineSettings):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from lingoloop_common.child import Answer, Message, serve_child
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio
-
 from lingoloop_transcriber.decode import decode, decode_range
 from lingoloop_transcriber.engines import EngineError, Piece, make_engine
 from lingoloop_transcriber.split import Cut, Splitter
@@ -34,7 +34,9 @@ class SlotProcess:
         except NotAudio as error:
             answer({"end": True, "error": "not_audio", "message": str(error)}, b"")
         except (EngineError, MemoryError, RuntimeError, ValueError) as error:
-            answer({"end": True, "error": "engine_failed", "message": str(error) or type(error).__name__}, b"")
+            answer(
+                {"end": True, "error": "engine_failed", "message": str(error) or type(error).__name__}, b""
+            )
 
     def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
         self._engine.load(self._config["prepared"])
@@ -66,7 +68,7 @@ class SlotProcess:
                 cut = np.fromfile(path, np.int16)
             else:
                 cut = decode_range(path, fields["start"], fields["stop"])
-            samples = cut.astype(np.float32) / 32768
+            samples = cut.astype(np.float32) / np.float32(32768)
         seconds = (fields["stop"] - fields["start"]) / SAMPLE_RATE
         begin = time.perf_counter()
         segments = self._engine.transcribe(Piece(samples, seconds, fields["language"], fields["options"]))
@@ -84,7 +86,9 @@ def _cuts(path: Path, start: int) -> Iterator[Cut]:
 
 def _blind_cuts(duration_ms: int | None, start: int) -> Iterator[Cut]:
     if duration_ms is None:
-        raise EngineError("this engine cuts recordings by their length, and this file does not say how long it is")
+        raise EngineError(
+            "this engine cuts recordings by their length, and this file does not say how long it is"
+        )
     end = duration_ms * SAMPLE_RATE // 1000
     for at in range(start, end, BLIND_CUT):
         yield Cut(at, min(at + BLIND_CUT, end), None)

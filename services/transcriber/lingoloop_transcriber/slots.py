@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import structlog
+
 from lingoloop_common.child import Child, ChildDied, Message
 from lingoloop_common.errors import WorkError
-
 from lingoloop_transcriber.engines import EngineError
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class Slot:
         """End the process."""
         await self._child.kill()
 
-    async def call(self, fields: Mapping[str, Any]) -> AsyncIterator[Message]:
+    async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
         """Send a request, yield its answers. A caller that leaves early, or is cancelled, ends the process.
 
         Raises:

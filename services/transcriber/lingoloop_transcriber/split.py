@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from lingoloop_common.contracts.units import SAMPLE_RATE
 
+from lingoloop_common.contracts.units import SAMPLE_RATE
+from numpy.typing import NDArray
 from lingoloop_transcriber.decode import Samples
 
 FRAME = SAMPLE_RATE // 50
@@ -62,9 +63,9 @@ class Splitter:
         return Cut(start, self._at, None if _is_silent(samples) else samples)
 
 
-def _loudness(samples: Samples) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _loudness(samples: Samples) -> NDArray[np.float64]:
     frames = samples[: samples.size - samples.size % FRAME].reshape(-1, FRAME).astype(np.float64)
-    return np.sqrt(np.mean(frames**2, axis=1))
+    return np.asarray(np.sqrt(np.mean(frames**2, axis=1)))
 
 
 def _quietest(samples: Samples) -> int:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+
 from lingoloop_common import metrics
 from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
 from lingoloop_common.broker import Broker, Consumer, Delivery
@@ -18,7 +19,6 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
-
 from lingoloop_transcriber.claims import Claim, Claims
 from lingoloop_transcriber.plan import Planner
 from lingoloop_transcriber.slots import Slot, Slots
@@ -57,7 +57,7 @@ class Job:
 class Worker:
     """Takes tokens of one lane, as many at a time as there are slots."""
 
-    def __init__(  # noqa: PLR0913  (the parts it works with)
+    def __init__(
         self,
         *,
         lane: str,
@@ -147,7 +147,10 @@ class Worker:
                     return
                 job.claim = claim
                 with structlog.contextvars.bound_contextvars(
-                    run_id=str(claim.run_id), unit_id=str(claim.unit_id), kind=claim.kind, attempt=claim.attempt
+                    run_id=str(claim.run_id),
+                    unit_id=str(claim.unit_id),
+                    kind=claim.kind,
+                    attempt=claim.attempt,
                 ):
                     await self._carry_out(job, claim, slot)
         except _GivenUp:
@@ -196,7 +199,8 @@ class Worker:
         work = asyncio.create_task(self._execute(job, claim, slot))
         limit = deadline(self._expected(claim), ceiling=self._rules.job_timeout)
         try:
-            await asyncio.wait({work, job.stop}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            watched: set[asyncio.Future[Any]] = {work, job.stop}
+            await asyncio.wait(watched, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not work.done():
                 work.cancel()
@@ -226,7 +230,9 @@ class Worker:
             raise _Stopped(SHUTDOWN) from error
 
     async def _transcribe(self, job: Job, claim: Claim, slot: Slot) -> None:
-        assert claim.chunk_index is not None and claim.start_sample is not None and claim.end_sample is not None  # noqa: S101, PT018
+        assert (
+            claim.chunk_index is not None and claim.start_sample is not None and claim.end_sample is not None
+        )  # noqa: S101, PT018
         request = {
             "do": "chunk",
             "start": claim.start_sample,
@@ -246,7 +252,10 @@ class Worker:
             end=claim.end_sample,
         )
         closed = await self._until_it_works(
-            lambda: self._claims.finish_chunk(claim, segments, engine_ms=engine_ms, slots=self._fleet_slots()), job
+            lambda: self._claims.finish_chunk(
+                claim, segments, engine_ms=engine_ms, slots=self._fleet_slots()
+            ),
+            job,
         )
         self._relay.tell()
         if closed:
@@ -255,7 +264,7 @@ class Worker:
             await self._blobs.delete(claim.chunk_blob)
 
     @contextlib.asynccontextmanager
-    async def _sound(self, claim: Claim):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    async def _sound(self, claim: Claim):  # type: ignore[no-untyped-def]
         """Give the chunk's stored samples, or the original to cut them from again."""
         if claim.chunk_blob is not None:
             with contextlib.suppress(BlobMissing):

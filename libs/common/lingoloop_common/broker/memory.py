@@ -22,11 +22,15 @@ class _Queue:
         self.consumers: deque[MemoryConsumer] = deque()
 
     def hand_out(self) -> None:
-        for _ in range(len(self.consumers)):
+        full = 0
+        while self.waiting and full < len(self.consumers):
             consumer = self.consumers[0]
             self.consumers.rotate(-1)
-            while self.waiting and consumer.has_room:
+            if consumer.has_room:
                 consumer.take(self.waiting.popleft())
+                full = 0
+            else:
+                full += 1
 
 
 @dataclass(slots=True)
@@ -60,7 +64,7 @@ class MemoryDelivery:
         if self.settled:
             return False
         self.settled = True
-        self.consumer.settled(self)
+        self.consumer.settled()
         return True
 
 
@@ -70,22 +74,21 @@ class MemoryConsumer:
     def __init__(self, queue: _Queue, on_delivery: OnDelivery, limit: int) -> None:
         self._queue, self._on_delivery, self._limit = queue, on_delivery, limit
         self._open = False
-        self._unsettled: set[int] = set()
+        self._unsettled = 0
 
     @property
     def has_room(self) -> bool:
         """Whether one more token may be handed out."""
-        return self._open and len(self._unsettled) < self._limit
+        return self._open and self._unsettled < self._limit
 
     def take(self, token: _Token) -> None:
         """Hand a token to the worker."""
-        delivery = MemoryDelivery(token, self)
-        self._unsettled.add(id(delivery))
-        self._on_delivery(delivery)
+        self._unsettled += 1
+        self._on_delivery(MemoryDelivery(token, self))
 
-    def settled(self, delivery: MemoryDelivery) -> None:
+    def settled(self) -> None:
         """Make room for the next token."""
-        self._unsettled.discard(id(delivery))
+        self._unsettled -= 1
         self._queue.hand_out()
 
     def put_back(self, token: _Token) -> None:

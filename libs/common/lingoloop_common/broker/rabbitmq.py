@@ -7,7 +7,8 @@ publishers stops reading from their connection, and acknowledgements must still 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,13 @@ from uuid import UUID
 import aio_pika
 import structlog
 from aio_pika import DeliveryMode, ExchangeType, Message
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from lingoloop_common.broker import (
@@ -28,6 +35,7 @@ from lingoloop_common.broker import (
     OnReconnect,
     queue_name,
 )
+from lingoloop_common.lifecycle import end_task
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +52,10 @@ class Link:
     def __init__(self, url: str, name: str, on_up: Callable[[AbstractConnection], Awaitable[None]]) -> None:
         self._url, self._name, self._on_up = url, name, on_up
         self.up = asyncio.Event()
-        self._broken = asyncio.Event()
+        self._broken = asyncio.Event()  # of the present connection; late news of an older one goes to its own
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, timeout: float) -> None:  # noqa: ASYNC109  (the limit is a setting)
+    async def start(self, timeout: float) -> None:
         """Connect for the first time; raise TimeoutError when that does not work in `timeout` seconds."""
         self._task = asyncio.create_task(self._keep_up(), name=f"link {self._name}")
         try:
@@ -58,39 +66,47 @@ class Link:
 
     async def stop(self) -> None:
         """Disconnect for good."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    def breaks(self, *_: object) -> None:
-        """Connect again: the connection or one of its channels was closed."""
-        self._broken.set()
+        await end_task(self._task)
 
     async def open_channel(self, connection: AbstractConnection, **options: Any) -> AbstractChannel:
-        """Open a channel whose end ends the connection too, so that everything on it is set up again."""
+        """Open a channel whose end ends the connection too, so that everything on it is set up again.
+
+        So does the end of a consumer that the broker cancels, because its queue was deleted.
+        """
         channel = await connection.channel(**options)
-        channel.close_callbacks.add(self.breaks)
+        breaks = self._breaker()
+        channel.close_callbacks.add(breaks)
+        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(breaks)
         return channel
+
+    def _breaker(self) -> Callable[..., None]:
+        broken = self._broken
+        return lambda *_: broken.set()
 
     async def _keep_up(self) -> None:
         said = False
         while True:
             connection: AbstractConnection | None = None
             try:
-                self._broken.clear()
+                self._broken = asyncio.Event()
                 connection = await aio_pika.connect(
-                    self._url, timeout=ANSWER_TIMEOUT, heartbeat=10, client_properties={"connection_name": self._name}
+                    self._url,
+                    timeout=ANSWER_TIMEOUT,
+                    heartbeat=10,
+                    client_properties={"connection_name": self._name},
                 )
-                connection.close_callbacks.add(self.breaks)
-                await self._on_up(connection)
+                connection.close_callbacks.add(self._breaker())
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    await self._on_up(connection)
                 self.up.set()
                 said = False
                 await self._broken.wait()
                 log.warning("connection to RabbitMQ broke", link=self._name)
-            except BROKEN as error:
+            except Exception as error:
                 if not said:
-                    log.warning("waiting for RabbitMQ", link=self._name, error=str(error) or type(error).__name__)
+                    log.warning(
+                        "waiting for RabbitMQ", link=self._name, error=str(error) or type(error).__name__
+                    )
                     said = True
             finally:
                 self.up.clear()
@@ -128,8 +144,9 @@ class RabbitConsumer:
         self._queue: AbstractQueue | None = None
         self._tag: str | None = None
         self._wanted = True
+        self._obeying = asyncio.Lock()
 
-    async def start(self, timeout: float) -> None:  # noqa: ASYNC109
+    async def start(self, timeout: float) -> None:
         """Begin to consume."""
         await self._link.start(timeout)
 
@@ -160,11 +177,13 @@ class RabbitConsumer:
                 await asyncio.wait_for(self._consume_or_cancel(self._queue), ANSWER_TIMEOUT)
 
     async def _consume_or_cancel(self, queue: AbstractQueue) -> None:
-        if self._wanted and self._tag is None:
-            self._tag = await queue.consume(self._receive)
-        elif not self._wanted and self._tag is not None:
-            tag, self._tag = self._tag, None
-            await queue.cancel(tag)
+        async with self._obeying:
+            while self._wanted != (self._tag is not None):  # what is wanted may change meanwhile
+                if self._tag is None:
+                    self._tag = await queue.consume(self._receive)
+                else:
+                    tag, self._tag = self._tag, None
+                    await queue.cancel(tag)
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         try:
@@ -173,7 +192,11 @@ class RabbitConsumer:
             log.error("dropped a work message without a message id", lane=self._lane)
             await message.ack()
             return
-        self._on_delivery(RabbitDelivery(message, message_id, bool(message.redelivered)))
+        delivery = RabbitDelivery(message, message_id, bool(message.redelivered))
+        if self._wanted:
+            self._on_delivery(delivery)
+        else:  # it was on its way when `cancel` was called
+            await delivery.reject()
 
 
 class RabbitFeed:
@@ -186,7 +209,7 @@ class RabbitFeed:
         self._queue: AbstractQueue | None = None
         self._exchange: AbstractExchange | None = None
 
-    async def start(self, timeout: float) -> None:  # noqa: ASYNC109
+    async def start(self, timeout: float) -> None:
         """Open the queue."""
         await self._link.start(timeout)
 
@@ -221,7 +244,7 @@ class RabbitFeed:
         again = self._queue is not None
         # The broker names the queue: after a break the old one may still be locked by the dead connection.
         self._queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-        for shard in self._shards:
+        for shard in tuple(self._shards):  # `bind` may add to them meanwhile
             await self._queue.bind(self._exchange, f"{shard}.#")
         await self._queue.consume(self._receive, no_ack=True)
         if again:
@@ -240,10 +263,11 @@ class RabbitBroker:
     def __init__(self, url: str, *, startup_timeout: float) -> None:
         self._url, self._startup_timeout = url, startup_timeout
         self._link = Link(url, "publish", self._set_up)
-        self._channel: AbstractChannel | None = None
+        self._connection: AbstractConnection | None = None
         self._work: AbstractExchange | None = None
         self._events: AbstractExchange | None = None
         self._lanes: set[str] = set()
+        self._declaring: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._open: list[RabbitConsumer | RabbitFeed] = []
 
     async def start(self) -> None:
@@ -257,9 +281,14 @@ class RabbitBroker:
         await self._link.stop()
 
     async def check(self) -> None:
-        """Raise BrokerError when there is no connection."""
-        if not self._link.up.is_set():
+        """Raise BrokerError when there is no connection, or when the broker takes nothing (memory or disk alarm)."""
+        if not (self._connection and self._connection.transport and self._link.up.is_set()):
             raise BrokerError("no connection to RabbitMQ")
+        try:
+            # aio-pika keeps to itself that the broker blocks; the connection below tells.
+            await asyncio.wait_for(self._connection.transport.connection.ready(), 1)
+        except TimeoutError:
+            raise BrokerError("RabbitMQ blocks publishing: it is short of memory or disk") from None
 
     async def publish_token(self, lane: str, message_id: UUID) -> None:
         """Put a token into a lane's queue."""
@@ -267,8 +296,9 @@ class RabbitBroker:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 await self._link.up.wait()
-                if lane not in self._lanes:
-                    await self._declare(lane)
+                async with self._declaring[lane]:
+                    if lane not in self._lanes:
+                        await self._declare(lane)
                 await self._exchange(self._work).publish(message, queue_name(lane), mandatory=True)
         except BROKEN as error:
             # The queue may have been deleted by hand: declare it again at the next try.
@@ -314,26 +344,36 @@ class RabbitBroker:
     async def recreate(self, lane: str) -> None:
         """Delete a lane's queue and declare it again."""
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                await self._link.up.wait()
-                assert self._channel is not None  # noqa: S101  (the link is up)
-                await self._channel.queue_delete(queue_name(lane))
-                await self._declare(lane)
+            async with asyncio.timeout(ANSWER_TIMEOUT), self._question() as channel:
+                await channel.queue_delete(queue_name(lane))
+                await declare_lane(channel, lane)
         except BROKEN as error:
             raise BrokerError(f"the queue of {lane} cannot be made again: {error!r}") from error
 
     async def _declare(self, lane: str) -> int:
-        await self._link.up.wait()
-        assert self._channel is not None  # noqa: S101  (the link is up)
-        queue = await declare_lane(self._channel, lane)
+        async with self._question() as channel:
+            queue = await declare_lane(channel, lane)
         self._lanes.add(lane)
         return queue.declaration_result.message_count or 0
 
+    @contextlib.asynccontextmanager
+    async def _question(self) -> AsyncIterator[AbstractChannel]:
+        """Open a channel for a question: a queue that does not answer must not hold up what is published."""
+        await self._link.up.wait()
+        assert self._connection is not None  # noqa: S101  (the link is up)
+        channel = await self._connection.channel()
+        try:
+            yield channel
+        finally:
+            with contextlib.suppress(*BROKEN):
+                await asyncio.wait_for(channel.close(), 1)
+
     async def _set_up(self, connection: AbstractConnection) -> None:
         self._lanes.clear()
-        self._channel = await self._link.open_channel(connection, publisher_confirms=True, on_return_raises=True)
-        self._work = await self._channel.declare_exchange(WORK, ExchangeType.DIRECT, durable=True)
-        self._events = await self._channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+        channel = await self._link.open_channel(connection, publisher_confirms=True, on_return_raises=True)
+        self._work = await channel.declare_exchange(WORK, ExchangeType.DIRECT, durable=True)
+        self._events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+        self._connection = connection
 
     @staticmethod
     def _exchange(exchange: AbstractExchange | None) -> AbstractExchange:

@@ -46,7 +46,9 @@ def lane_name(engine: str, model: str | None) -> str:
     return lane
 
 
-def after_failure(failures: int, *, permanent: bool, retry_delays: tuple[float, ...], max_retries: int) -> Verdict:
+def after_failure(
+    failures: int, *, permanent: bool, retry_delays: tuple[float, ...], max_retries: int
+) -> Verdict:
     """Decide about a unit whose holder reported an error.
 
     Args:

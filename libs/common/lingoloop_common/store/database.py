@@ -1,6 +1,7 @@
 """The connection pool, and the guard that keeps a one-process server and a fleet apart."""
 
 import asyncio
+import contextlib
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -30,6 +31,16 @@ BROKEN = (
 """What a query raises while the database is away or busy; the same query may succeed later."""
 
 
+SESSION = {
+    "application_name": "lingoloop",
+    # A host that vanishes gives up its locks, the guard among them, within half a minute.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "60000",
+}
+
+
 class DatabaseInUse(RuntimeError):
     """`memory://` was asked for while other processes use the same database, or the reverse."""
 
@@ -48,7 +59,12 @@ class Database:
     """A pool of connections, open between `start` and `stop`."""
 
     def __init__(self, url: str, *, pool_max: int, startup_timeout: float, exclusive: bool) -> None:
-        self._url, self._pool_max, self._startup_timeout, self._exclusive = url, pool_max, startup_timeout, exclusive
+        self._url, self._pool_max, self._startup_timeout, self._exclusive = (
+            url,
+            pool_max,
+            startup_timeout,
+            exclusive,
+        )
         self._guard: asyncpg.Connection[Any] | None = None
         self.pool: asyncpg.Pool[Any] = None  # type: ignore[assignment]  # set by start
 
@@ -74,13 +90,7 @@ class Database:
             init=_prepare,
             command_timeout=60,
             max_inactive_connection_lifetime=60,
-            server_settings={
-                "application_name": "lingoloop",
-                "tcp_keepalives_idle": "10",
-                "tcp_keepalives_interval": "5",
-                "tcp_keepalives_count": "3",
-                "idle_in_transaction_session_timeout": "60000",
-            },
+            server_settings=SESSION,
         )
 
     async def stop(self) -> None:
@@ -91,7 +101,10 @@ class Database:
             except TimeoutError:
                 self.pool.terminate()
         if self._guard is not None:
-            self._guard.terminate()
+            with contextlib.suppress(*BROKEN):
+                await self._guard.close(
+                    timeout=2
+                )  # said goodbye, so that the guard is free when this returns
 
     async def check(self) -> None:
         """Raise when the database does not answer within two seconds."""
@@ -104,7 +117,7 @@ class Database:
         said = False
         while True:
             try:
-                return await asyncpg.connect(self._url, timeout=5)
+                return await asyncpg.connect(self._url, timeout=5, server_settings=SESSION)
             except BROKEN as error:
                 if loop.time() >= end:
                     raise TimeoutError(f"PostgreSQL (DATABASE_URL) cannot be reached: {error}") from error

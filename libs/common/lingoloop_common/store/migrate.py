@@ -52,7 +52,7 @@ async def migrate(connection: Connection) -> list[str]:
     Raises:
         MigrationError: an applied file was changed since, or the database is newer than this program.
     """
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     try:
         return await _apply(connection)
@@ -69,7 +69,9 @@ async def _apply(connection: Connection) -> list[str]:
     known = migrations()
     newer = sorted(set(applied) - {migration.number for migration in known})
     if newer:
-        raise MigrationError(f"the database has migration {newer[-1]:04}, which this program does not know: update it")
+        raise MigrationError(
+            f"the database has migration {newer[-1]:04}, which this program does not know: update it"
+        )
     done = []
     for migration in known:
         if row := applied.get(migration.number):

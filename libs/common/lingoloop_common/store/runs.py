@@ -94,7 +94,7 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
     if move and change.units_ended:
         status = moved(status, move)
     error = change.error
-    row = await connection.fetchrow(
+    row: Row | None = await connection.fetchrow(
         SQL["write_run"],
         run["id"],
         status,
@@ -141,7 +141,7 @@ async def _record(connection: Connection, run: Row, segments: list[Segment] | No
     )
 
 
-async def fail_unit(  # noqa: PLR0913  (the unit's end has this many facts)
+async def fail_unit(
     connection: Connection,
     run: Row,
     *,
@@ -162,6 +162,13 @@ async def fail_unit(  # noqa: PLR0913  (the unit's end has this many facts)
     if unit is None:
         raise Fenced("the unit is not this attempt's any more")
     await connection.execute(
-        SQL["insert_dead_letter"], new_id(), unit_id, run["id"], unit["owner"], unit["lane"], cause.code, cause.message
+        SQL["insert_dead_letter"],
+        new_id(),
+        unit_id,
+        run["id"],
+        unit["owner"],
+        unit["lane"],
+        cause.code,
+        cause.message,
     )
     return await change_run(connection, run, Change(units_ended=1, units_failed=1, error=cause))

@@ -6,8 +6,9 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
-from lingoloop_common.contracts.transcript import Segment
 from numpy.typing import NDArray
+
+from lingoloop_common.contracts.transcript import Segment
 
 
 class EngineError(Exception):

@@ -73,7 +73,9 @@ def _assemble(model: str, sources: list[Path], sha256: str, cache: Path) -> Path
                 digest.update(data)
                 joined.write(data)
         if digest.hexdigest() != sha256:
-            raise EngineError(f"the model {model!r} is damaged: its SHA-256 is not the expected one; reinstall it")
+            raise EngineError(
+                f"the model {model!r} is damaged: its SHA-256 is not the expected one; reinstall it"
+            )
         for source in sources:
             for path in source.iterdir():
                 if path.suffix in {".json", ".txt"}:

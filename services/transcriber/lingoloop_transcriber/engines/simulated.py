@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lingoloop_common.contracts.transcript import Segment, Word
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_transcriber.engines import Piece
 
 SEGMENT_SECONDS = 5.0
@@ -16,7 +16,7 @@ SEGMENT_SECONDS = 5.0
 class SimulatedSettings(BaseSettings):
     """How fast it pretends to be."""
 
-    simulated_ms_per_second: float = Field(10.0, ge=0)
+    simulated_ms_per_second: float = Field(default=10.0, ge=0)
 
 
 class Simulated:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lingoloop_common.contracts.transcript import Segment, Word
-
 from lingoloop_transcriber.engines import EngineError, Piece
 from lingoloop_transcriber.engines.models import default_cache, find_model
 

@@ -1,0 +1,124 @@
+"""The command line's client of the public API."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from httpx_sse import aconnect_sse
+
+PART = 2**18
+RECONNECTS = 30
+"""Times in a row that a stream may break without a frame in between."""
+
+
+class ApiError(Exception):
+    """The server refused or failed; the text is its own."""
+
+
+class Client:
+    """Calls one server with one token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(30, read=None)
+        )
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def upload(self, path: Path, on_bytes: Callable[[int], None], **options: str) -> dict[str, Any]:
+        """Send a recording; return the run (with its segments if it was answered at once).
+
+        Raises:
+            ApiError: it was refused, or the run failed at once.
+        """
+
+        async def body() -> AsyncIterator[bytes]:
+            with path.open("rb") as file:
+                while part := await asyncio.to_thread(file.read, PART):
+                    yield part
+                    on_bytes(len(part))
+
+        response = await self._http.post(
+            "/api/audios",
+            params={"filename": path.name, **options},
+            content=body(),
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        return _checked(response)
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """Return a run; raise ApiError when it cannot be had."""
+        return _checked(await self._http.get(f"/api/runs/{run_id}"))
+
+    async def export(self, run_id: str, fmt: str) -> AsyncIterator[bytes]:
+        """Yield a transcript's bytes; raise ApiError when it cannot be had."""
+        async with self._http.stream("GET", f"/api/runs/{run_id}/export", params={"fmt": fmt}) as response:
+            if response.is_error:
+                await response.aread()
+            _raise_for(response)
+            async for part in response.aiter_bytes():
+                yield part
+
+    async def segments(self, run_id: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield a run's segments in time order."""
+        cursor: str | None = "-1"
+        while cursor is not None:
+            params = {"cursor": cursor, "limit": "1000"}
+            page = _checked(await self._http.get(f"/api/runs/{run_id}/segments", params=params))
+            for segment in page["items"]:
+                yield segment
+            cursor = page["nextCursor"]
+
+    async def events(self, run_id: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Yield a run's events until its end, or all runs' without end; goes on by id when the line breaks.
+
+        Raises:
+            ApiError: the stream was refused, or broke too often in a row.
+        """
+        path = f"/api/runs/{run_id}/events" if run_id else "/api/runs/events"
+        last_id, broken = "", 0
+        while True:
+            headers = {"Last-Event-ID": last_id} if last_id else {}
+            with contextlib.suppress(httpx.TransportError):
+                async with aconnect_sse(self._http, "GET", path, headers=headers) as source:
+                    if source.response.status_code == httpx.codes.NO_CONTENT:
+                        return
+                    if source.response.is_error:
+                        await source.response.aread()
+                    _raise_for(source.response)
+                    async for event in source.aiter_sse():
+                        if not event.data:
+                            continue  # a `retry:` line alone; the specification dispatches no event for it
+                        broken, last_id = 0, event.id or last_id
+                        frame = orjson.loads(event.data)
+                        yield frame
+                        if run_id and frame["event"] == "done":
+                            return
+            broken += 1
+            if broken > RECONNECTS:
+                raise ApiError("the server cannot be reached any more; the work goes on there")
+            await asyncio.sleep(1)
+
+
+def _checked(response: httpx.Response) -> dict[str, Any]:
+    _raise_for(response)
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def _raise_for(response: httpx.Response) -> None:
+    if not response.is_error:
+        return
+    try:
+        detail = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = f"the server answered {response.status_code}"
+    raise ApiError(detail)
