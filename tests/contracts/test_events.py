@@ -73,7 +73,7 @@ def test_a_failed_run_says_why() -> None:
 
 def test_a_frame_is_one_line() -> None:
     spoken = Segment(index=0, start=0, end=1, text="a\nb\r\u2028c", confidence=1)
-    assert not {b"\n", b"\r"} & {encode(updated([spoken]))[i : i + 1] for i in range(len(encode(updated([spoken]))))}
+    assert not {*b"\n\r"} & {*encode(updated([spoken]))}
 
 
 @given(st.text())
@@ -82,7 +82,7 @@ def test_a_shard_is_one_of_64(owner: str) -> None:
 
 
 def test_shards_are_the_same_in_every_process_and_release() -> None:
-    assert [shard(owner) for owner in ("ann", "bob", "Zoë", "")] == PINNED
+    assert [shard(owner) for owner in ("ann", "bob", "Zoë", "")] == [51, 0, 42, 0]
 
 
 def test_the_routing_key_is_shard_run_and_type() -> None:

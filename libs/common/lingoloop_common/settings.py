@@ -19,12 +19,14 @@ class SettingsError(Exception):
     """Settings that cannot be used; the text names each variable and what is wrong with it."""
 
 
+CONFIG = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+"""The same for each part: put together, they must agree."""
+
+
 class Settings(BaseSettings):
     """What every service needs."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
-    )
+    model_config = CONFIG
 
     database_url: SecretStr
     db_pool_max: int = Field(10, ge=2, le=500)
@@ -47,11 +49,15 @@ class Settings(BaseSettings):
 class StorageSettings(BaseSettings):
     """Where recordings and chunks lie."""
 
+    model_config = CONFIG
+
     blob_dir: Path
 
 
 class WebSettings(BaseSettings):
     """Who may call, and from which pages."""
+
+    model_config = CONFIG
 
     auth_jwt_secret: SecretStr
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -75,6 +81,8 @@ class WebSettings(BaseSettings):
 
 class EngineSettings(BaseSettings):
     """The engine that uploads get when they name none, and that a transcriber runs."""
+
+    model_config = CONFIG
 
     engine: str = "whisper"
     model: str | None = None

@@ -93,17 +93,12 @@ async def _up(folder: DataFolder, port: int) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with folder.lock():
-        starting = asyncio.create_task(_serve_until(folder, port, stop))
-        return await starting
-
-
-async def _serve_until(folder: DataFolder, port: int, stop: asyncio.Event) -> int:
-    async with one_process(folder, Options(port=port, ops=True)) as url:
-        folder.announce(url)
-        print(f"ready {url}", flush=True)
-        print("a token for it: lingoloop token --sub local", file=sys.stderr)
-        await stop.wait()
+    with folder:
+        async with one_process(folder, Options(port=port, ops=True)) as url:
+            folder.announce(url)
+            print(f"ready {url}", flush=True)
+            print("a token for it: lingoloop token --sub local", file=sys.stderr)
+            await stop.wait()
     return work.EXIT_DONE
 
 
@@ -128,7 +123,6 @@ def migrate() -> None:
     url = os.environ.get("DATABASE_URL")
     if not url:
         _fail("DATABASE_URL is not set", EXIT_WRONG_USE)
-    configure_logging()
     _run(_migrate(str(url)))
 
 
@@ -198,6 +192,7 @@ def _run(work_to_do: Coroutine[Any, Any, int]) -> None:
 
 def main() -> None:
     """Run the command line."""
+    configure_logging(level=os.environ.get("LOG_LEVEL") or "WARNING")
     with contextlib.suppress(BrokenPipeError):
         app()
 

@@ -37,6 +37,9 @@ SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_LIMIT = 103
 """Bytes that a Unix socket's path may have: 107 on Linux, 103 on macOS (unix(7), sys/un.h)."""
 
+NOT_YET = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+"""What connecting raises while the server starts; asyncpg's time-out is an OSError too."""
+
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
@@ -196,14 +199,12 @@ class EmbeddedPostgres:
                 self.programs / "postgres", "-D", self._folder, *options, output=log
             )
         while self._process.returncode is None:
-            with contextlib.suppress(
-                OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError
-            ):
+            with contextlib.suppress(*NOT_YET):
                 connection = await asyncpg.connect(_url(self._socket_folder, "postgres"), timeout=10)
                 try:
-                    if not await connection.fetchval(
-                        "SELECT 1 FROM pg_database WHERE datname = $1", DATABASE
-                    ):
+                    if DATABASE not in {
+                        name for (name,) in await connection.fetch("SELECT datname FROM pg_database")
+                    }:
                         await connection.execute(f"CREATE DATABASE {DATABASE}")
                 finally:
                     await connection.close(timeout=5)
@@ -291,10 +292,7 @@ class EmbeddedPostgres:
             stderr=asyncio.subprocess.STDOUT,
             cwd="/",  # this process's own may be closed to the account
             # The user's PGDATA, PGPORT, PGOPTIONS, … are about other servers; messages in English, they are looked at.
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
-                "LC_ALL": "C",
-            },
+            env={name: value for name, value in os.environ.items() if name[:2] != "PG"} | {"LC_ALL": "C"},
             umask=0o077,
             start_new_session=True,  # a Ctrl-C in the terminal is for this process, which then stops PostgreSQL
             **account,
@@ -305,6 +303,10 @@ class EmbeddedPostgres:
         process = await self._spawn(program, *arguments, output=asyncio.subprocess.PIPE)
         try:
             printed, _ = await asyncio.wait_for(process.communicate(), START_SECONDS)
+        except TimeoutError as error:
+            raise EmbeddedPostgresError(
+                f"{program} did not end within {START_SECONDS} s; is the disk busy?"
+            ) from error
         finally:
             if process.returncode is None:
                 process.kill()
@@ -377,7 +379,11 @@ def _copy(programs: Path, data: Path) -> Path:
             shutil.rmtree(old, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent))
         try:
-            shutil.copytree(package / "pginstall", new / package.name / "pginstall", ignore=_not_needed)
+            shutil.copytree(
+                package / "pginstall",
+                new / package.name / "pginstall",
+                ignore=shutil.ignore_patterns("include"),
+            )
             libraries = package.with_name(f"{package.name}.libs")
             if libraries.is_dir():
                 shutil.copytree(libraries, new / libraries.name)
@@ -386,10 +392,6 @@ def _copy(programs: Path, data: Path) -> Path:
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return target / package.name / "pginstall/bin"
-
-
-def _not_needed(_: str, names: list[str]) -> list[str]:
-    return ["include"] if "include" in names else []
 
 
 def _read_pid_file(file: Path) -> tuple[int, Path] | None:

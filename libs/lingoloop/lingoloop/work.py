@@ -46,9 +46,11 @@ async def find_server(folder: DataFolder, *, start: bool) -> AsyncIterator[Serve
             )
         yield Server(url, token)
     elif running := folder.running_server():
+        if running.url is None:
+            raise ApiError(f"the server of this folder (process {running.pid}) is still starting; try again in a moment")
         yield Server(running.url, local_token(folder))
     elif start:
-        with folder.lock():
+        with folder:
             stderr.print("[dim]starting…[/dim]")
             async with one_process(folder, Options(port=0, ops=False, grace_ms=GRACE_MS)) as url:
                 folder.announce(url)

@@ -45,6 +45,13 @@ BROKEN = (AMQPError, ChannelInvalidStateError, OSError, asyncio.TimeoutError, Ru
 ANSWER_TIMEOUT = 10.0
 """Seconds in which the broker must confirm or answer."""
 
+DELETED_PAUSE = 0.5
+"""Seconds between a queue's deletion and its declaration, in which RabbitMQ tells its consumers."""
+
+IDLE_LIMIT = 30.0
+"""Seconds without work after which a consumer subscribes again: RabbitMQ 3.10 does not tell a consumer that its queue
+was deleted when somebody declares it again within milliseconds."""
+
 
 class Link:
     """A connection that is made again whenever it, or a channel on it, breaks."""
@@ -123,14 +130,17 @@ class RabbitDelivery:
     message: AbstractIncomingMessage
     message_id: UUID
     redelivered: bool
+    out: set[UUID]
 
     async def ack(self) -> None:
         """Drop the token."""
+        self.out.discard(self.message_id)
         with contextlib.suppress(*BROKEN):
             await self.message.ack()
 
     async def reject(self) -> None:
         """Put the token back."""
+        self.out.discard(self.message_id)
         with contextlib.suppress(*BROKEN):
             await self.message.reject(requeue=True)
 
@@ -145,10 +155,14 @@ class RabbitConsumer:
         self._tag: str | None = None
         self._wanted = True
         self._obeying = asyncio.Lock()
+        self._out: set[UUID] = set()
+        self._heard = 0
+        self._listening: asyncio.Task[None] | None = None
 
     async def start(self, timeout: float) -> None:
         """Begin to consume."""
         await self._link.start(timeout)
+        self._listening = asyncio.create_task(self._keep_listening(), name=f"listen {self._lane}")
 
     async def cancel(self) -> None:
         """Take no more; the channel stays open for the deliveries that are still out."""
@@ -162,9 +176,11 @@ class RabbitConsumer:
 
     async def close(self) -> None:
         """Disconnect."""
+        await end_task(self._listening)
         await self._link.stop()
 
     async def _set_up(self, connection: AbstractConnection) -> None:
+        self._out = set()
         channel = await self._link.open_channel(connection)
         await channel.set_qos(prefetch_count=self._limit)
         self._queue, self._tag = await declare_lane(channel, self._lane), None
@@ -185,6 +201,18 @@ class RabbitConsumer:
                     tag, self._tag = self._tag, None
                     await queue.cancel(tag)
 
+    async def _keep_listening(self) -> None:
+        while True:
+            heard = self._heard
+            await asyncio.sleep(IDLE_LIMIT)
+            if self._queue is None or self._tag is None or self._out or self._heard != heard:
+                continue
+            with contextlib.suppress(*BROKEN):
+                async with self._obeying, asyncio.timeout(ANSWER_TIMEOUT):
+                    tag, self._tag = self._tag, None
+                    await self._queue.cancel(tag)
+            await self._obey()
+
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         try:
             message_id = UUID(message.message_id)
@@ -192,8 +220,10 @@ class RabbitConsumer:
             log.error("dropped a work message without a message id", lane=self._lane)
             await message.ack()
             return
-        delivery = RabbitDelivery(message, message_id, bool(message.redelivered))
+        delivery = RabbitDelivery(message, message_id, bool(message.redelivered), self._out)
+        self._heard += 1
         if self._wanted:
+            self._out.add(message_id)
             self._on_delivery(delivery)
         else:  # it was on its way when `cancel` was called
             await delivery.reject()
@@ -346,6 +376,7 @@ class RabbitBroker:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT), self._question() as channel:
                 await channel.queue_delete(queue_name(lane))
+                await asyncio.sleep(DELETED_PAUSE)
                 await declare_lane(channel, lane)
         except BROKEN as error:
             raise BrokerError(f"the queue of {lane} cannot be made again: {error!r}") from error

@@ -1,0 +1,191 @@
+"""`lingoloop` as a person types it: no server, no root's tricks, no Docker."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lingoloop.client import Client
+from lingoloop.folder import DataFolder
+from lingoloop.work import local_token
+from tests.fleet import rest_of_run
+from tests.speech import join, librivox_clips, word_error_rate, write_wav
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder that PostgreSQL's account can enter, as root's temporary folders are not."""
+    folder = Path(tempfile.mkdtemp(prefix="lingoloop-test-"))
+    folder.chmod(0o711)
+    yield folder / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return the environment of a person who has set nothing."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LINGOLOOP_CACHE") if name in os.environ}
+    return {**kept, "OPS_PORT": "0", **settings}
+
+
+def command(*words: str) -> list[str]:
+    """Return the command line that runs `lingoloop`."""
+    return [sys.executable, "-m", "lingoloop", *words]
+
+
+async def run(*words: str, **settings: str) -> tuple[int, str, str]:
+    """Run `lingoloop` to its end; return exit code, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *command(*words),
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), 100)
+    except BaseException:
+        process.kill()
+        raise
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@contextlib.asynccontextmanager
+async def server(data: Path, **settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """Run `lingoloop up` until the block ends; give the process and its address."""
+    process = await asyncio.create_subprocess_exec(
+        *command("up", "--port", "0", "--data", str(data)),
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=sys.stderr,
+    )
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        assert line.startswith("ready http://127.0.0.1:"), line
+        yield process, line.split()[1]
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), 45)
+
+
+@pytest.mark.slow
+async def test_transcribe_prints_the_words_with_their_times(data: Path) -> None:
+    clip = join(librivox_clips(), least_seconds=70)
+    path = write_wav(data.parent / "speech.wav", clip.samples)
+    code, out, err = await run("transcribe", str(path), "--data", str(data))
+    assert code == 0, err
+    lines = out.splitlines()
+    assert all(line.startswith("[0:0") for line in lines)
+    text = " ".join(line.partition("] ")[2] for line in lines)
+    assert word_error_rate(clip.words, text) <= 0.12
+
+
+@pytest.mark.slow
+async def test_the_example_talk_is_understood(data: Path) -> None:
+    code, out, err = await run("transcribe", str(EXAMPLES / "talk.ogg"), "--data", str(data), "--format", "txt")
+    assert code == 0, err
+    turns = (EXAMPLES / "talk.txt").read_text().splitlines()
+    reference = " ".join(turn.partition(": ")[2] for turn in turns)
+    assert word_error_rate(reference, out) <= 0.12
+
+
+async def test_a_missing_file_is_wrong_use(data: Path) -> None:
+    code, out, err = await run("transcribe", "no-such-file.mp3", "--data", str(data))
+    assert (code, out) == (2, "")
+    assert "no-such-file.mp3" in err
+
+
+async def test_a_file_that_is_no_recording_fails_with_its_reason(data: Path) -> None:
+    path = data.parent / "notes.mp3"
+    path.write_text("these are only letters " * 100)
+    code, out, err = await run("transcribe", str(path), "--data", str(data), ENGINE="simulated")
+    assert (code, out) == (1, "")
+    assert "not a recording" in err
+
+
+async def test_a_second_server_on_the_same_folder_refuses(data: Path) -> None:
+    async with server(data, ENGINE="simulated") as (_, url):
+        code, _, err = await run("up", "--port", "0", "--data", str(data), ENGINE="simulated")
+        assert code == 2
+        assert url in err
+
+
+async def test_transcribe_uses_the_server_that_runs(data: Path) -> None:
+    path = write_wav(data.parent / "speech.wav", join(librivox_clips(), least_seconds=5).samples)
+    async with server(data, ENGINE="simulated"):
+        code, out, err = await run("transcribe", str(path), "--data", str(data))
+    assert code == 0, err
+    assert "simulated 0.0" in out
+
+
+async def test_a_token_made_for_the_folder_opens_the_server(data: Path) -> None:
+    async with server(data, ENGINE="simulated") as (_, url):
+        code, token, _ = await run("token", "--sub", "ann", "--data", str(data))
+        assert code == 0
+        async with httpx.AsyncClient(base_url=url) as http:
+            with_token = await http.get("/api/runs/x", headers={"Authorization": f"Bearer {token.strip()}"})
+            without = await http.get("/api/runs/x")
+    assert (with_token.status_code, without.status_code) == (404, 401)
+
+
+async def test_watch_follows_a_run_to_its_end(data: Path) -> None:
+    path = write_wav(data.parent / "speech.wav", join(librivox_clips(), least_seconds=90).samples)
+    async with server(data, ENGINE="simulated", SIMULATED_MS_PER_SECOND="5") as (_, url):
+        async with Client(url, local_token(DataFolder(data))) as client:
+            run_id = (await client.upload(path, lambda _: None))["runId"]
+        code, out, err = await run("watch", run_id, "--data", str(data))
+    assert (code, out) == (0, ""), err
+
+
+async def test_after_kill_9_the_same_folder_goes_on(data: Path) -> None:
+    path = write_wav(data.parent / "speech.wav", join(librivox_clips(), least_seconds=200).samples)
+    settings = {"ENGINE": "simulated", "SIMULATED_MS_PER_SECOND": "30", "MAX_CONCURRENT_JOBS": "2"}
+    async with server(data, **settings) as (process, url), Client(url, local_token(DataFolder(data))) as client:
+        run_id = (await client.upload(path, lambda _: None))["runId"]
+        async for frame in client.events(run_id):
+            if frame["chunksDone"] >= 2:
+                break
+        process.kill()
+        await process.wait()
+    began = time.monotonic()
+    async with server(data, **settings) as (_, url), Client(url, local_token(DataFolder(data))) as client:
+        frames = await rest_of_run(client, run_id)
+        segments = [segment async for segment in client.segments(run_id)]
+    assert frames[0]["chunksDone"] >= 2
+    assert frames[-1]["status"] == "succeeded"
+    assert time.monotonic() - began < 60
+    starts = [segment["start"] for segment in segments]
+    assert starts == sorted(starts)
+    for before, after in zip(segments, segments[1:], strict=False):
+        assert before["end"] == after["start"], "a piece was lost or came twice"
+
+
+async def test_sigterm_ends_everything_it_started(data: Path) -> None:
+    async with server(data, ENGINE="simulated") as (process, _):
+        pid = process.pid
+        children = _descendants(pid)
+        assert children
+    assert process.returncode == 0
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *_descendants(int(child))]
+    return found
