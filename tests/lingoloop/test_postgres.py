@@ -164,6 +164,43 @@ async def test_a_process_that_got_the_dead_ones_number_is_left_alone(folder: Pat
         await stranger.wait()
 
 
+async def test_the_server_of_another_folder_that_got_the_dead_ones_number_is_left_alone(folder: Path) -> None:
+    one, two = EmbeddedPostgres(folder / "one"), EmbeddedPostgres(folder / "two")
+    await one.start()
+    await one.stop()
+    await two.start()
+    (folder / "one" / "postmaster.pid").write_text(f"{postmaster(folder / 'two')}\n{folder / 'one'}\n")
+    try:
+        await one.start()
+        assert await ask(one.url, "SELECT 1") == 1
+        assert await ask(two.url, "SELECT 1") == 1
+    finally:
+        await one.stop()
+        await two.stop()
+
+
+async def test_a_server_that_wrote_no_pid_file_yet_is_ended_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, server = EmbeddedPostgres(folder / "postgres"), EmbeddedPostgres(folder / "postgres")
+    await left.start()
+    looks = []
+    end_leftover = server._end_leftover
+
+    async def see_nothing_at_first() -> None:
+        looks.append(1)
+        if len(looks) > 1:
+            await end_leftover()
+
+    monkeypatch.setattr(server, "_end_leftover", see_nothing_at_first)
+    await server.start()
+    try:
+        assert await ask(server.url, "SELECT 1") == 1
+    finally:
+        await server.stop()
+        await left.stop()
+
+
 async def test_a_pid_file_cut_short_does_not_hinder(folder: Path) -> None:
     server = EmbeddedPostgres(folder / "postgres")
     await server.start()

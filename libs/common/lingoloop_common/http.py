@@ -12,11 +12,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lingoloop_common import metrics
 from lingoloop_common.errors import PROBLEMS, Problem
+from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.ids import new_id
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_ID, _STARTED = "request_id", "started"
 _CODES = {status: code for code, status in reversed(PROBLEMS.items())}
 
 
@@ -54,7 +56,7 @@ def problem_response(problem: Problem) -> web.Response:
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give each request an id, a log line without its query, a metric, and an answer whatever happens."""
-    request_id = str(new_id())
+    request_id = request[_ID] = str(new_id())
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     begin = time.perf_counter()
@@ -62,8 +64,6 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await _answer(request, handler)
         status = response.status
-        if not response.prepared:
-            response.headers["X-Request-Id"] = request_id
         return response
     finally:
         seconds = time.perf_counter() - begin
@@ -79,6 +79,8 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return web.Response(status=204)  # a CORS preflight: the headers are added where the origin may
     try:
         return await handler(request)
     except Problem as problem:
@@ -93,11 +95,35 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return response
     except (asyncio.CancelledError, ConnectionResetError):
         raise
-    except Exception:
-        log.exception("request failed", path=request.path)
+    except Exception as error:
+        away = isinstance(error, BROKEN)
+        log.error("request failed", path=request.path, error=type(error).__name__, exc_info=not away)
+        if started := request.get(_STARTED):
+            return _cut_off(request, started)
+        if away:
+            return problem_response(Problem("unavailable", "the service cannot answer right now; try again"))
         return problem_response(
             Problem("internal_error", "something went wrong here; the log has the details")
         )
+
+
+def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
+    """Break the connection: what was begun must not look whole, nor be followed by another answer's bytes."""
+    if request.transport is not None:
+        request.transport.abort()
+    return started
+
+
+async def _note(request: web.Request, response: web.StreamResponse) -> None:
+    request[_STARTED] = response
+    response.headers.setdefault("X-Request-Id", request[_ID])
+
+
+def public_app(cors_allowed_origins: tuple[str, ...]) -> web.Application:
+    """Return an application whose answers have what all answers have."""
+    app = web.Application(middlewares=[edge])
+    app.on_response_prepare.extend([_note, cors(cors_allowed_origins)])
+    return app
 
 
 def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
@@ -121,11 +147,6 @@ def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse]
     return add_headers
 
 
-async def preflight(request: web.Request) -> web.Response:
-    """Answer a CORS preflight; the signal handler adds the headers where the origin may."""
-    return web.Response(status=204)
-
-
 class HttpServer:
     """An aiohttp application as a part; port 0 takes a free one, `url` says which."""
 
@@ -136,9 +157,11 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen; raise OSError when the port is taken."""
-        self._runner = web.AppRunner(self._app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            self._app, access_log=None, handler_cancellation=True, shutdown_timeout=self._grace
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=self._grace)
+        site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104

@@ -112,8 +112,9 @@ class EmbeddedPostgres:
         await self._end_leftover()
         try:
             async with asyncio.timeout(START_SECONDS):
-                while not await self._launch():  # noqa: ASYNC110  (others' processes end, nothing tells when)
+                while not await self._launch():
                     await asyncio.sleep(0.1)
+                    await self._end_leftover()
         except TimeoutError as error:
             await self.stop()
             raise self._failed(f"did not answer within {START_SECONDS} s") from error
@@ -190,11 +191,15 @@ class EmbeddedPostgres:
     # ---- the server
 
     async def _launch(self) -> bool:
-        """Start once and wait for an answer; False when a killed server's last processes are still ending."""
+        """Start once and wait for an answer; False when another server of this folder is in the way.
+
+        That is one whose last processes are still ending, or one that had no postmaster.pid yet when its parent died.
+        """
         self._socket_folder = self._socket_folder or self._make_socket_folder()
         settings = {**SETTINGS, "unix_socket_directories": str(self._socket_folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with self._log.open("wb") as log:
+        self._log.write_bytes(b"")
+        with self._log.open("ab") as log:
             self._process = await self._spawn(
                 self.programs / "postgres", "-D", self._folder, *options, output=log
             )
@@ -210,7 +215,8 @@ class EmbeddedPostgres:
                     await connection.close(timeout=5)
                 return True
             await asyncio.sleep(0.02)
-        if "pre-existing shared memory block" in self._log.read_text(errors="replace"):
+        said = self._log.read_text(errors="replace")
+        if "pre-existing shared memory block" in said or 'lock file "postmaster.pid" already exists' in said:
             return False
         raise self._failed(f"ended with code {self._process.returncode} while it started")
 
@@ -398,7 +404,7 @@ def _read_pid_file(file: Path) -> tuple[int, Path] | None:
     """Return a postmaster.pid's process id (line 1) and socket folder (line 5), None if it cannot be read as one."""
     try:
         lines = file.read_text().splitlines()
-        return int(lines[0]), Path(lines[4])
+        return int(lines[0]), Path(lines[4] if len(lines) > 4 else "")
     except (OSError, ValueError, IndexError):
         return None
 

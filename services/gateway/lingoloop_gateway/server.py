@@ -7,7 +7,7 @@ from aiohttp import web
 from lingoloop_common.auth import READ, WRITE, Tokens
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
-from lingoloop_common.http import cors, edge, json_response, preflight
+from lingoloop_common.http import json_response, public_app
 from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.passing import EventStreams
@@ -40,8 +40,7 @@ class Server:
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
-        app = web.Application(middlewares=[edge])
-        app.on_response_prepare.append(cors(cors_allowed_origins))
+        app = public_app(cors_allowed_origins)
         app.add_routes(
             [
                 web.post("/api/audios", self.post_audio),
@@ -51,7 +50,6 @@ class Server:
                 web.get("/api/runs/{run_id}/segments", self.get_segments),
                 web.get("/api/runs/{run_id}/export", self.get_export),
                 web.get("/api/runs/{run_id}/events", self._streams.pass_on, allow_head=False),
-                web.options("/{path:.*}", preflight),
             ]
         )
         return app

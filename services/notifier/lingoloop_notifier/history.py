@@ -13,7 +13,7 @@ from lingoloop_common.contracts.transcript import Segment
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.runs import run_state
+from lingoloop_common.store.runs import run_state, total_ms
 
 SQL = load_queries(__package__, "history.sql")
 
@@ -68,7 +68,7 @@ class RunHistory:
         init = RunInit(
             **state,
             filename=run["filename"],
-            duration_ms=run["duration_ms"],
+            duration_ms=total_ms(run),
             segments=[
                 Segment(
                     index=row["index"],

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from aiohttp import web
 
-from lingoloop_common.auth import READ, Tokens
+from lingoloop_common.auth import LEEWAY, READ, Tokens
 from lingoloop_common.errors import Problem
 from lingoloop_common.feed import Feed
-from lingoloop_common.http import cors, edge, preflight
+from lingoloop_common.http import public_app
 from lingoloop_common.store.database import Database
 from lingoloop_notifier.history import History, OwnerHistory, RunHistory
 from lingoloop_notifier.hub import Hub, Scope, Subscriber
@@ -30,14 +30,12 @@ class Server:
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
-        app = web.Application(middlewares=[edge])
-        app.on_response_prepare.append(cors(cors_allowed_origins))
+        app = public_app(cors_allowed_origins)
         app.on_shutdown.append(self._say_goodbye)
         app.add_routes(
             [
                 web.get("/api/runs/events", self.owner_events, allow_head=False),
                 web.get("/api/runs/{run_id}/events", self.run_events, allow_head=False),
-                web.options("/{path:.*}", preflight),
             ]
         )
         return app
@@ -80,7 +78,7 @@ class Server:
                     history,
                     subscriber,
                     named=request.query.get("named") == "1",
-                    lifetime=expires_at - time.time(),
+                    lifetime=expires_at + LEEWAY - time.time(),
                     ends=scope == "run",
                 )
                 with contextlib.suppress(ConnectionError):

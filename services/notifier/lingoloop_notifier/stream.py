@@ -2,17 +2,25 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+
+import structlog
 
 from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import StreamError
+from lingoloop_common.store.database import BROKEN
+from lingoloop_notifier import history
 from lingoloop_notifier.frames import HEARTBEAT, frame, retry
 from lingoloop_notifier.history import History, Opening, Stored
 from lingoloop_notifier.hub import Subscriber
 from lingoloop_notifier.sequence import Sequence
 
+log = structlog.get_logger(__name__)
+
 HEARTBEAT_SECONDS = 15.0
 GAP_SECONDS = 0.05
+DATABASE_PAUSE = 1.0
+"""Seconds between two tries to read what was missed, while the database is away."""
 RETRY_MS = 2_000
 GOODBYE_RETRY_MS = (1_000, 15_000)
 """At a shutdown each client is told another pause, so that they do not all come back at once."""
@@ -34,66 +42,98 @@ class Stream:
     ) -> None:
         self._history, self._subscriber = history, subscriber
         self._named, self._lifetime, self._ends = named, lifetime, ends
+        self._sequence: Sequence[Stored] = Sequence(0)
+        self._over = False
 
     async def run(self, opening: Opening, last_id: int | None) -> AsyncIterator[bytes]:
         """Yield frames until the run is done, the token ends, or the service stops."""
         end = asyncio.get_running_loop().time() + self._lifetime
         yield retry(RETRY_MS)
-        replay = await self._replay(opening, last_id)
-        if replay is None:
+        try:
+            async for part in self._begin(opening, last_id):
+                yield part
+            if not self._over:
+                async for part in self._live(end):
+                    yield part
+        except Exception as error:
+            log.warning("a stream broke", error=type(error).__name__, exc_info=not isinstance(error, BROKEN))
+            yield self._error("unavailable", "events cannot be read right now; connect again")
+
+    async def _begin(self, opening: Opening, last_id: int | None) -> AsyncIterator[bytes]:
+        """Yield all that was missed after `last_id`, or a fresh first frame where that is not kept."""
+        page = await self._first_page(opening, last_id)
+        if page is None or last_id is None:
+            self._sequence = Sequence(opening.covers)
             yield self._frame(opening.data, opening.covers, opening.event)
             if opening.last_frame is not None:
                 yield self._frame(opening.last_frame, opening.covers, "done")
-                return
-        sequence: Sequence[Stored] = Sequence(
-            opening.covers if replay is None or last_id is None else last_id
-        )
-        for event in replay or ():
-            sequence.push(event.number, event)
-            yield self._event_frame(event)
-        if replay is not None and opening.last_frame is not None:
-            return
-        async for part in self._live(sequence, end):
-            yield part
+        else:
+            self._sequence = Sequence(last_id)
+            for part in self._push(page):
+                yield part
+            if self._sequence.last < opening.covers:
+                async for part in self._catch_up():
+                    yield part
+        self._over = self._over or opening.last_frame is not None
 
-    async def _replay(self, opening: Opening, last_id: int | None) -> list[Stored] | None:
-        """Return all that was missed after `last_id`, or None when only a fresh first frame will do."""
+    async def _first_page(self, opening: Opening, last_id: int | None) -> list[Stored] | None:
         if last_id is None or last_id > opening.covers:
             return None
-        missed: list[Stored] = []
-        at = last_id
-        while at < opening.covers:
-            page = await self._history.after(at)
-            if not page:
-                return None
-            missed += page
-            at = page[-1].number
-        return missed
+        return (await self._history.after(last_id) or None) if last_id < opening.covers else []
 
-    async def _live(self, sequence: Sequence[Stored], end: float) -> AsyncIterator[bytes]:
+    async def _live(self, end: float) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         ending = asyncio.create_task(self._subscriber.ending.wait())
+        behind, due = False, None  # whether events may have been missed; when to read what is missing
         try:
-            while True:
-                pause = GAP_SECONDS if sequence.has_gap else HEARTBEAT_SECONDS
-                events_in, reread = await self._next(ending, min(pause, end - loop.time()))
+            while not self._over:
+                until = min(end, loop.time() + HEARTBEAT_SECONDS, end if due is None else due)
+                arrived, missed = await self._next(ending, until - loop.time())
+                now = loop.time()
                 if ending.done():
                     yield retry(random.randint(*GOODBYE_RETRY_MS))  # noqa: S311  (spreads reconnects)
                     return
-                if loop.time() >= end:
+                if now >= end:
                     yield self._error("token_expired", "the token has expired; connect again with a new one")
                     return
-                if not events_in and not reread and not sequence.has_gap:
+                for part in self._push(arrived):
+                    yield part
+                if missed:
+                    behind, due = True, now
+                elif not behind:
+                    due = (due or now + GAP_SECONDS) if self._sequence.has_gap else None
+                if due is not None and now >= due:
+                    try:
+                        async for part in self._catch_up():
+                            yield part
+                        behind, due = False, None
+                    except BROKEN as error:
+                        log.warning("database is away; will try again", error=type(error).__name__)
+                        due = now + DATABASE_PAUSE
+                elif not arrived and now >= until:
                     yield HEARTBEAT
-                if reread or (not events_in and sequence.has_gap):
-                    events_in = await self._history.after(sequence.last) or events_in
-                for event in events_in:
-                    for _, ready in sequence.push(event.number, event):
-                        yield self._event_frame(ready)
-                        if self._ends and ready.type == events.DONE:
-                            return
         finally:
             ending.cancel()
+
+    async def _catch_up(self) -> AsyncIterator[bytes]:
+        """Yield what is stored after the last id. What is not kept any more ends the stream: a client that comes
+        again with its last id gets a fresh first frame."""
+        while not self._over:
+            page = await self._history.after(self._sequence.last)
+            for part in self._push(page or []):
+                yield part
+            if page is None or len(page) < history.PAGE:
+                self._over = self._over or page is None or self._sequence.has_gap
+                return
+
+    def _push(self, arrived: list[Stored]) -> Iterator[bytes]:
+        """Yield the frames that may go out now; nothing goes out after a `done` that ends the stream."""
+        for event in arrived:
+            for _, ready in self._sequence.push(event.number, event):
+                if self._over:
+                    return
+                self._over = self._ends and ready.type == events.DONE
+                yield self._event_frame(ready)
 
     async def _next(self, ending: "asyncio.Task[bool]", pause: float) -> tuple[list[Stored], bool]:
         """Wait for events; return those that are there, and whether some may have been missed."""

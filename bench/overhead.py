@@ -1,0 +1,103 @@
+"""What the system costs: a 10-minute recording through three services, against the bare loop over the same chunks.
+
+The bare loop decodes and cuts in one process and hands the chunks to two processes that have the engine loaded: no
+database, no broker, no storage, no events.
+"""
+
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lingoloop_transcriber.decode import decode
+from lingoloop_transcriber.engines import Engine, Piece, make_engine
+from lingoloop_transcriber.split import Splitter
+
+from bench.fleets import bench_fleet
+from bench.recordings import recording
+from tests.fleet import Fleet
+from tests.speech import RATE, write_wav
+
+MINUTES = 10
+ROUNDS = 3
+SLOTS = 2
+
+_engine: Engine
+
+
+async def measure(speech: Path) -> dict[str, Any]:
+    """Alternate both, three times each; `ratio` is the baseline's time over ours."""
+    clip = recording(speech, MINUTES)
+    async with bench_fleet(MAX_CONCURRENT_JOBS=str(SLOTS)) as (fleet, folder):
+        path = write_wav(folder / "recording.wav", clip.samples)
+        with bare_pool() as pool:
+            await through_services(fleet, path)
+            bare_loop(pool, path)
+            ours, baseline = [], []
+            for number in range(ROUNDS):
+                ours.append(await through_services(fleet, path))
+                baseline.append(bare_loop(pool, path))
+                print(f"round {number + 1}: services {ours[-1]:.2f} s, bare loop {baseline[-1]:.2f} s", flush=True)
+    return {
+        "bench": "overhead",
+        "ours": round(statistics.median(ours), 3),
+        "baseline": round(statistics.median(baseline), 3),
+        "ratio": round(statistics.median(b / o for b, o in zip(baseline, ours, strict=True)), 3),
+        "unit": "s",
+        "ours_all": [round(value, 3) for value in ours],
+        "baseline_all": [round(value, 3) for value in baseline],
+        "audio_s": round(clip.seconds, 1),
+        "real_time_factor": round(clip.seconds / statistics.median(ours), 1),
+    }
+
+
+async def through_services(fleet: Fleet, path: Path) -> float:
+    """Return the seconds from the first byte of the upload to `done`."""
+    async with fleet.client() as client:
+        begin = time.perf_counter()
+        run = await client.upload(path, lambda _: None)
+        async for frame in client.events(run["runId"]):
+            if frame["event"] == "done":
+                assert frame["status"] == "succeeded", frame
+    return time.perf_counter() - begin
+
+
+def bare_pool() -> Any:
+    """Return two processes with the engine loaded, one thread each."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    prepared = make_engine("whisper", None).prepare()
+    return multiprocessing.get_context("spawn").Pool(SLOTS, _load, (dict(prepared),))
+
+
+def bare_loop(pool: Any, path: Path) -> float:
+    """Return the seconds from opening the file to the last chunk's words."""
+    begin = time.perf_counter()
+    for _ in pool.imap_unordered(_transcribe, _pieces(path)):
+        pass
+    return time.perf_counter() - begin
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    splitter = Splitter()
+    for block in decode(path):
+        for cut in splitter.push(block):
+            if cut.samples is not None:
+                yield cut.samples.tobytes()
+    for cut in splitter.close():
+        if cut.samples is not None:
+            yield cut.samples.tobytes()
+
+
+def _load(prepared: dict[str, Any]) -> None:
+    global _engine  # noqa: PLW0603  (one engine a process)
+    _engine = make_engine("whisper", None)
+    _engine.load(prepared)
+
+
+def _transcribe(raw: bytes) -> int:
+    samples = np.frombuffer(raw, np.int16).astype(np.float32) / np.float32(32768)
+    return len(_engine.transcribe(Piece(samples, samples.size / RATE, None, {})))

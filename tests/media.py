@@ -1,0 +1,108 @@
+"""Recordings for tests, made here: sound and video in the usual formats, and files that mean harm."""
+
+import functools
+import io
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+
+RATE = 48_000
+"""A rate that every encoder here takes."""
+
+SIZE_UNKNOWN = 0xFFFFFFFF
+
+
+def tone(seconds: float, *, rate: int = RATE, hz: float = 440.0) -> Samples:
+    """Return a sine, mono, at a quarter of full scale."""
+    return (np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate) * 8000).astype(np.int16)
+
+
+def wav(samples: NDArray[Any] | None = None, *, rate: int = 16_000, claimed_bytes: int | None = None) -> bytes:
+    """Return samples (default: a second of tone) as WAV: 16-bit integers or 32-bit floats.
+
+    `claimed_bytes` is what the header says of the data's size, if that is a lie.
+    """
+    samples = tone(1.0, rate=rate) if samples is None else samples
+    kind, width = (3, 4) if samples.dtype == np.float32 else (1, 2)
+    data = samples.tobytes()
+    claimed = len(data) if claimed_bytes is None else claimed_bytes
+    fmt = struct.pack("<HHIIHH", kind, 1, rate, rate * width % 2**32, width, 8 * width)
+    size = min(SIZE_UNKNOWN, claimed + 36)
+    return b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", claimed) + data
+
+
+def wav_of_size(size: int) -> bytes:
+    """Return a WAV of exactly `size` bytes and at most 60 s."""
+    rate = 192_000
+    data = wav(np.zeros((size - 44) // 2, np.int16), rate=rate)
+    return data + b"\0" * (size - len(data))
+
+
+def wav_of_ms(milliseconds: int) -> bytes:
+    """Return a WAV that is exactly so long."""
+    return wav(np.zeros(milliseconds * 8, np.int16), rate=8_000)
+
+
+@functools.cache
+def sound(container: str, codec: str, seconds: float = 3.0) -> bytes:
+    """Return a tone in a container of FFmpeg's (`mp3`, `flac`, `ogg`, `ipod` for M4A, `wav`)."""
+    return _mux(container, audio=codec, video=None, seconds=seconds)
+
+
+@functools.cache
+def video(container: str, codec: str, audio: str | None, seconds: float = 3.0) -> bytes:
+    """Return moving pictures, with a tone if an audio codec is named."""
+    return _mux(container, audio=audio, video=codec, seconds=seconds)
+
+
+def without_duration(seconds: float = 3.0) -> bytes:
+    """Return a live recording, as a browser's MediaRecorder makes them: WebM that does not say how long it is."""
+    return _mux("webm", audio="libopus", video=None, seconds=seconds, seekable=False)
+
+
+class _Pipe(io.BytesIO):
+    """A place to write to that cannot go back, so that the muxer cannot fill in lengths at the end."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation("this is a pipe")
+
+
+def _mux(container: str, *, audio: str | None, video: str | None, seconds: float, seekable: bool = True) -> bytes:
+    out = io.BytesIO() if seekable else _Pipe()
+    options = {} if seekable else {"live": "1"}
+    with av.open(out, "w", format=container, options=options) as file:
+        picture: Any = file.add_stream(video, rate=10) if video else None
+        if picture:
+            picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        voice: Any = file.add_stream(audio, rate=RATE) if audio else None
+        if voice:
+            voice.layout = "mono"
+        if picture:
+            for number in range(round(seconds * 10)):
+                frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number % 255, np.uint8), format="rgb24")
+                frame.pts = number
+                file.mux(picture.encode(frame))
+            file.mux(picture.encode(None))
+        if voice:
+            for packets in _encoded(voice, seconds):
+                file.mux(packets)
+    return out.getvalue()
+
+
+def _encoded(voice: Any, seconds: float) -> Iterable[list[Any]]:
+    frame = av.AudioFrame.from_ndarray(tone(seconds)[None, :], format="s16", layout="mono")
+    frame.sample_rate, frame.pts = RATE, 0
+    context = voice.codec_context
+    resampler = av.AudioResampler(format=context.format, layout="mono", rate=RATE, frame_size=context.frame_size or 1024)
+    for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+        yield voice.encode(piece)
+    yield voice.encode(None)

@@ -1,0 +1,321 @@
+"""A transcriber's parts in this process, over a real database: slots and tokens in the test's hands, or real ones."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.broker import Broker
+from lingoloop_common.child import Message
+from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.errors import WorkError
+from lingoloop_common.lifecycle import Part
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.ids import new_id
+from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.engines import Piece
+from lingoloop_transcriber.heartbeat import Heartbeat
+from lingoloop_transcriber.slot import SlotProcess
+from lingoloop_transcriber.slots import Slot, Slots
+from lingoloop_transcriber.worker import Worker, WorkRules
+
+from tests.rows import AddedRun, add_run
+from tests.waiting import eventually
+
+LANE = "simulated"
+
+
+@dataclass(slots=True, eq=False)
+class HandDelivery:
+    """A token handed to a worker by the test; remembers how it was settled."""
+
+    message_id: UUID = field(default_factory=new_id)
+    redelivered: bool = False
+    settled: list[str] = field(default_factory=list)
+
+    async def ack(self) -> None:
+        self.settled.append("ack")
+
+    async def reject(self) -> None:
+        self.settled.append("reject")
+
+    def again(self) -> "HandDelivery":
+        """Return the same token, delivered once more."""
+        return HandDelivery(self.message_id, redelivered=True)
+
+
+class Call:
+    """A request in a slot, to be answered by the test."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.fields = dict(fields)
+        self.stopped = asyncio.Event()
+        self._answers: asyncio.Queue[Message | WorkError] = asyncio.Queue()
+
+    def answer(self, **fields: Any) -> None:
+        """Send one message back."""
+        self._answers.put_nowait(Message(fields))
+
+    def finish(self, *, text: str = "a word") -> None:
+        """End a chunk with one segment."""
+        segment = {"index": 0, "start": 0.1, "end": 0.9, "text": text, "confidence": 1.0, "words": []}
+        self.answer(end=True, segments=[segment], engine_ms=1)
+
+    def fail(self, code: str = "engine_failed") -> None:
+        """End with an error."""
+        self._answers.put_nowait(WorkError(code, "it did not work"))
+
+    async def next(self) -> Message:
+        """Wait for the test's answer."""
+        answer = await self._answers.get()
+        if isinstance(answer, WorkError):
+            raise answer
+        return answer
+
+
+class HandSlot(Slot):
+    """A slot without a process: the test answers."""
+
+    def __init__(self, number: int, calls: "asyncio.Queue[Call]") -> None:
+        super().__init__(number, {})
+        self._calls = calls
+
+    async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
+        call = Call(fields)
+        self._calls.put_nowait(call)
+        ended = False
+        try:
+            while not ended:
+                try:
+                    message = await call.next()
+                except WorkError:
+                    ended = True
+                    raise
+                ended = "end" in message.fields
+                yield message
+        finally:
+            if not ended:
+                call.stopped.set()
+
+
+class HandSlots(Slots):
+    """Slots whose calls the test answers, in the order they come."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, {})
+        self._calls: asyncio.Queue[Call] = asyncio.Queue()
+        self._hands = [HandSlot(number, self._calls) for number in range(count)]
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    @contextlib.asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Slot]:
+        while not self._hands:
+            await asyncio.sleep(0)
+        slot = self._hands.pop()
+        try:
+            yield slot
+        finally:
+            self._hands.append(slot)
+
+    async def call(self) -> Call:
+        """Wait for the next call."""
+        return await asyncio.wait_for(self._calls.get(), 10)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that nobody took yet."""
+        return self._calls.qsize()
+
+
+class EchoEngine:
+    """Keeps the samples it was given, by their sum."""
+
+    needs_audio = True
+
+    def __init__(self) -> None:
+        self.heard: list[np.ndarray[Any, np.dtype[np.float32]]] = []
+
+    def prepare(self) -> Mapping[str, Any]:
+        return {}
+
+    def load(self, prepared: Mapping[str, Any]) -> None:
+        """Nothing to load."""
+
+    def transcribe(self, piece: Piece) -> list[Segment]:
+        assert piece.samples is not None
+        self.heard.append(piece.samples)
+        return []
+
+
+class EchoSlot(Slot):
+    """The real slot's code, in this process and with an engine that keeps what it hears."""
+
+    def __init__(self, engine: EchoEngine) -> None:
+        super().__init__(0, {})
+        self._served = SlotProcess({"engine": "simulated", "model": None})
+        self._served._engine = engine
+
+    async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
+        answers: list[Message] = []
+        await asyncio.to_thread(
+            self._served.handle, Message(dict(fields)), lambda fields, raw=b"": answers.append(Message(fields, raw))
+        )
+        for answer in answers:
+            if "error" in answer.fields:
+                raise WorkError(answer.fields["error"], answer.fields["message"])
+            yield answer
+
+
+class EchoSlots(Slots):
+    """One such slot."""
+
+    def __init__(self) -> None:
+        super().__init__(1, {})
+        self.engine = EchoEngine()
+        self._slot = EchoSlot(self.engine)
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    @contextlib.asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Slot]:
+        yield self._slot
+
+
+def simulated_slots(count: int, *, seconds_each: float = 0.0) -> Slots:
+    """Real slot processes with the simulated engine; `seconds_each`: how long a second of audio takes."""
+    return Slots(count, {"engine": "simulated", "model": None, "prepared": {"seconds_each": seconds_each}})
+
+
+@dataclass(frozen=True, slots=True)
+class Transcriber:
+    """One transcriber's parts."""
+
+    id: UUID
+    claims: Claims
+    worker: Worker
+    heartbeat: Heartbeat
+    slots: Slots
+    relay: Relay
+
+    @property
+    def parts(self) -> list[Part]:
+        """In the order they start."""
+        return [self.slots, self.heartbeat, self.worker]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What transcribers of a test share."""
+
+    database: Database
+    broker: Broker
+    relay: Relay
+    blobs: FolderBlobs
+    folder: Path
+
+    def transcriber(
+        self,
+        slots: Slots,
+        *,
+        retry_delays: tuple[float, ...] = (0.0,),
+        max_retries: int = 3,
+        job_timeout: float = 60.0,
+        grace: float = 5.0,
+        database: Database | None = None,
+        broker: Broker | None = None,
+    ) -> Transcriber:
+        """Put a transcriber together as `app.parts` does; nothing is started."""
+        own = database or self.database
+        worker_id = new_id()
+        claims = Claims(own, worker_id)
+        worker = Worker(
+            lane=LANE,
+            broker=broker or self.broker,
+            relay=self.relay,
+            blobs=self.blobs,
+            slots=slots,
+            claims=claims,
+            rules=WorkRules(retry_delays, max_retries, job_timeout, grace),
+            fleet_slots=lambda: heartbeat.fleet_slots,
+        )
+        heartbeat = Heartbeat(
+            own,
+            worker_id=worker_id,
+            lane=LANE,
+            slots=slots.count,
+            held=worker.held,
+            on_gone=worker.let_go,
+            on_wanted=worker.take_work,
+        )
+        return Transcriber(worker_id, claims, worker, heartbeat, slots, self.relay)
+
+    async def add_run(self, *, sound: bytes = b"sound", **options: Any) -> AddedRun:
+        """Add a run as `rows.add_run` does, with its original in the storage."""
+        async with self.database.pool.acquire() as connection:
+            run = await add_run(connection, **options)
+        await self.blobs.write(f"audio/{run.audio_id}", sound)
+        return run
+
+    async def value(self, query: str, *values: object) -> Any:
+        """Return one value from the database."""
+        return await self.database.pool.fetchval(query, *values)
+
+    async def unit(self, unit_id: UUID) -> dict[str, Any]:
+        """Return a unit's row."""
+        row = await self.database.pool.fetchrow("SELECT * FROM unit WHERE id = $1", unit_id)
+        assert row is not None
+        return dict(row)
+
+    async def run(self, run_id: UUID) -> dict[str, Any]:
+        """Return a run's row."""
+        row = await self.database.pool.fetchrow("SELECT * FROM transcript_run WHERE id = $1", run_id)
+        assert row is not None
+        return dict(row)
+
+    async def tokens(self) -> int:
+        """Count the tokens in the outbox."""
+        return int(await self.value("SELECT count(*) FROM outbox WHERE lane IS NOT NULL"))
+
+    async def run_ended(self, run_id: UUID) -> bool:
+        """Whether a run has ended."""
+        return (await self.run(run_id))["status"] in {"succeeded", "failed"}
+
+    async def waiters(self) -> int:
+        """Count the transactions of this database that wait for a lock."""
+        return int(
+            await self.value(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+
+
+async def claimed(claims: Claims, *, message_id: UUID | None = None, redelivered: bool = False) -> Claim:
+    """Claim a unit that must be there."""
+    claim = await claims.claim_unit(LANE, message_id or new_id(), redelivered=redelivered)
+    assert claim is not None
+    return claim
+
+
+async def finish(claims: Claims, claim: Claim, *, text: str = "a word") -> bool:
+    """End a chunk with one segment."""
+    assert claim.chunk_index is not None
+    at = claim.chunk_index
+    segment = Segment(index=at * 1000, start=at, end=at + 1, text=text, confidence=1, words=[])
+    return await claims.finish_chunk(claim, [segment], engine_ms=1, slots=1)
+
+
+async def settled(delivery: HandDelivery) -> str:
+    """Wait until a token is settled, and return how; twice would be an error at the broker."""
+    await eventually(lambda: delivery.settled)
+    assert len(delivery.settled) == 1
+    return delivery.settled[0]
