@@ -10,7 +10,6 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
 
-from tests.rows import add_token
 from tests.rules.commits import shut_gate
 from tests.rules.workshop import LANE, HandDelivery, HandSlots, Workshop, claimed, finish, settled
 from tests.servers.postgres import PostgresServer
@@ -184,8 +183,7 @@ async def test_a_broken_line_to_the_broker_costs_no_work(
         transcriber = plant.transcriber(slots, broker=broker)
         async with running([broker, *transcriber.parts]):
             run = await plant.add_run()
-                await add_token(connection)
-            plant.relay.tell()
+            await plant.send_tokens(1)
             call = await slots.call()
             before = proxy.connections
             proxy.cut()

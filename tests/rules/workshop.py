@@ -25,7 +25,7 @@ from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.worker import Worker, WorkRules
 
-from tests.rows import AddedRun, add_run
+from tests.rows import AddedRun, add_run, add_token
 from tests.waiting import eventually
 
 LANE = "simulated"
@@ -264,6 +264,13 @@ class Workshop:
             run = await add_run(connection, **options)
         await self.blobs.write(f"audio/{run.audio_id}", sound)
         return run
+
+    async def send_tokens(self, count: int) -> None:
+        """Write tokens and have them sent."""
+        async with self.database.pool.acquire() as connection:
+            for _ in range(count):
+                await add_token(connection, lane=LANE)
+        self.relay.tell()
 
     async def value(self, query: str, *values: object) -> Any:
         """Return one value from the database."""
