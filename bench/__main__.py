@@ -15,7 +15,9 @@ def main() -> None:
     """Run a bench by its name."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--speech", type=Path, default=SHARED, help="a folder with speech and its manifest.json")
+    parser.add_argument(
+        "--speech", type=Path, default=SHARED, help="a folder with speech and its manifest.json"
+    )
     arguments = parser.parse_args()
     bench = importlib.import_module(f"bench.{arguments.name.replace('-', '_')}")
     print(json.dumps(asyncio.run(bench.measure(arguments.speech))))

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lingoloop_transcriber.decode import decode
-from lingoloop_transcriber.engines import Engine, Piece, make_engine
-from lingoloop_transcriber.split import Splitter
 
 from bench.fleets import bench_fleet
 from bench.recordings import recording
+from lingoloop_transcriber.decode import decode
+from lingoloop_transcriber.engines import Engine, Piece, make_engine
+from lingoloop_transcriber.split import Splitter
 from tests.fleet import Fleet
 from tests.speech import RATE, write_wav
 
@@ -41,7 +41,10 @@ async def measure(speech: Path) -> dict[str, Any]:
             for number in range(ROUNDS):
                 ours.append(await through_services(fleet, path))
                 baseline.append(bare_loop(pool, path))
-                print(f"round {number + 1}: services {ours[-1]:.2f} s, bare loop {baseline[-1]:.2f} s", flush=True)
+                print(
+                    f"round {number + 1}: services {ours[-1]:.2f} s, bare loop {baseline[-1]:.2f} s",
+                    flush=True,
+                )
     return {
         "bench": "overhead",
         "ours": round(statistics.median(ours), 3),

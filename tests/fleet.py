@@ -13,10 +13,10 @@ from typing import Any
 
 import asyncpg
 import httpx
+
 from lingoloop.client import Client
 from lingoloop_common.auth import Tokens
 from lingoloop_common.store.migrate import migrate
-
 from tests.servers import free_port
 
 SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"
@@ -70,7 +70,11 @@ class Fleet:
         self.gateway_port, self.notifier_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.gateway_port}"
         self.notifier_url = f"http://127.0.0.1:{self.notifier_port}"
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "LINGOLOOP_CACHE") if name in os.environ}
+        inherited = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "PYTHONPATH", "LINGOLOOP_CACHE")
+            if name in os.environ
+        }
         self.environment = {
             **inherited,
             "DATABASE_URL": database_url,

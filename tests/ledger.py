@@ -15,8 +15,12 @@ async def check_ledger(database_url: str, run_id: str) -> list[asyncpg.Record]:
         chunks = await connection.fetch("SELECT * FROM chunk WHERE run_id = $1 ORDER BY index", run["id"])
         units = await connection.fetch("SELECT * FROM unit WHERE run_id = $1", run["id"])
         segments = await connection.fetch("SELECT * FROM segment WHERE run_id = $1 ORDER BY index", run["id"])
-        events = await connection.fetch("SELECT seq, type FROM run_event WHERE run_id = $1 ORDER BY seq", run["id"])
-        owners = await connection.fetch("SELECT owner_seq FROM run_event WHERE owner = $1 ORDER BY 1", run["owner"])
+        events = await connection.fetch(
+            "SELECT seq, type FROM run_event WHERE run_id = $1 ORDER BY seq", run["id"]
+        )
+        owners = await connection.fetch(
+            "SELECT owner_seq FROM run_event WHERE owner = $1 ORDER BY 1", run["owner"]
+        )
     finally:
         await connection.close()
     assert [chunk["index"] for chunk in chunks] == list(range(len(chunks)))

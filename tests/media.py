@@ -23,7 +23,9 @@ def tone(seconds: float, *, rate: int = RATE, hz: float = 440.0) -> Samples:
     return (np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate) * 8000).astype(np.int16)
 
 
-def wav(samples: NDArray[Any] | None = None, *, rate: int = 16_000, claimed_bytes: int | None = None) -> bytes:
+def wav(
+    samples: NDArray[Any] | None = None, *, rate: int = 16_000, claimed_bytes: int | None = None
+) -> bytes:
     """Return samples (default: a second of tone) as WAV: 16-bit integers or 32-bit floats.
 
     `claimed_bytes` is what the header says of the data's size, if that is a lie.
@@ -34,7 +36,16 @@ def wav(samples: NDArray[Any] | None = None, *, rate: int = 16_000, claimed_byte
     claimed = len(data) if claimed_bytes is None else claimed_bytes
     fmt = struct.pack("<HHIIHH", kind, 1, rate, rate * width % 2**32, width, 8 * width)
     size = min(SIZE_UNKNOWN, claimed + 36)
-    return b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", claimed) + data
+    return (
+        b"RIFF"
+        + struct.pack("<I", size)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + fmt
+        + b"data"
+        + struct.pack("<I", claimed)
+        + data
+    )
 
 
 def wav_of_size(size: int) -> bytes:
@@ -76,7 +87,9 @@ class _Pipe(io.BytesIO):
         raise io.UnsupportedOperation("this is a pipe")
 
 
-def _mux(container: str, *, audio: str | None, video: str | None, seconds: float, seekable: bool = True) -> bytes:
+def _mux(
+    container: str, *, audio: str | None, video: str | None, seconds: float, seekable: bool = True
+) -> bytes:
     out = io.BytesIO() if seekable else _Pipe()
     options = {} if seekable else {"live": "1"}
     with av.open(out, "w", format=container, options=options) as file:
@@ -88,7 +101,9 @@ def _mux(container: str, *, audio: str | None, video: str | None, seconds: float
             voice.layout = "mono"
         if picture:
             for number in range(round(seconds * 10)):
-                frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number % 255, np.uint8), format="rgb24")
+                frame = av.VideoFrame.from_ndarray(
+                    np.full((48, 64, 3), number % 255, np.uint8), format="rgb24"
+                )
                 frame.pts = number
                 file.mux(picture.encode(frame))
             file.mux(picture.encode(None))
@@ -102,7 +117,9 @@ def _encoded(voice: Any, seconds: float) -> Iterable[list[Any]]:
     frame = av.AudioFrame.from_ndarray(tone(seconds)[None, :], format="s16", layout="mono")
     frame.sample_rate, frame.pts = RATE, 0
     context = voice.codec_context
-    resampler = av.AudioResampler(format=context.format, layout="mono", rate=RATE, frame_size=context.frame_size or 1024)
+    resampler = av.AudioResampler(
+        format=context.format, layout="mono", rate=RATE, frame_size=context.frame_size or 1024
+    )
     for piece in [*resampler.resample(frame), *resampler.resample(None)]:
         yield voice.encode(piece)
     yield voice.encode(None)

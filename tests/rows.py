@@ -116,7 +116,12 @@ async def add_unit(connection: Connection, run: AddedRun, *, kind: str = "chunk"
 
 
 async def add_worker(
-    connection: Connection, *, lane: str = "simulated", slots: int = 2, lease: float | None = 10, seen: float = 0
+    connection: Connection,
+    *,
+    lane: str = "simulated",
+    slots: int = 2,
+    lease: float | None = 10,
+    seen: float = 0,
 ) -> UUID:
     """Add a worker whose lease ends in `lease` seconds (None: was ended) and that was seen `seen` seconds ago."""
     worker_id = new_id()

@@ -96,7 +96,9 @@ async def test_transcribe_prints_the_words_with_their_times(data: Path) -> None:
 
 @pytest.mark.slow
 async def test_the_example_talk_is_understood(data: Path) -> None:
-    code, out, err = await run("transcribe", str(EXAMPLES / "talk.ogg"), "--data", str(data), "--format", "txt")
+    code, out, err = await run(
+        "transcribe", str(EXAMPLES / "talk.ogg"), "--data", str(data), "--format", "txt"
+    )
     assert code == 0, err
     turns = (EXAMPLES / "talk.txt").read_text().splitlines()
     reference = " ".join(turn.partition(": ")[2] for turn in turns)
@@ -154,7 +156,10 @@ async def test_watch_follows_a_run_to_its_end(data: Path) -> None:
 async def test_after_kill_9_the_same_folder_goes_on(data: Path) -> None:
     path = write_wav(data.parent / "speech.wav", join(librivox_clips(), least_seconds=200).samples)
     settings = {"ENGINE": "simulated", "SIMULATED_MS_PER_SECOND": "30", "MAX_CONCURRENT_JOBS": "2"}
-    async with server(data, **settings) as (process, url), Client(url, local_token(DataFolder(data))) as client:
+    async with (
+        server(data, **settings) as (process, url),
+        Client(url, local_token(DataFolder(data))) as client,
+    ):
         run_id = (await client.upload(path, lambda _: None))["runId"]
         async for frame in client.events(run_id):
             if frame["chunksDone"] >= 2:

@@ -13,7 +13,8 @@ from tests.notifier.world import HeldBroker, World, running_world
 from tests.servers.postgres import PostgresServer
 
 
-async def _migrate(url: str) -> None:
+async def migrate_database(url: str) -> None:
+    """Make all tables."""
     connection = await asyncpg.connect(url)
     await migrate(connection)
     await connection.close()
@@ -24,7 +25,7 @@ def module_database_url(postgres: PostgresServer) -> Iterator[str]:
     """A database with all tables."""
     name = f"test_{uuid.uuid4().hex}"
     url = postgres.create_database(name)
-    asyncio.run(_migrate(url))
+    asyncio.run(migrate_database(url))
     yield url
     postgres.drop_database(name)
 

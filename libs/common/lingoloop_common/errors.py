@@ -69,4 +69,6 @@ WORK_ERRORS: dict[str, bool] = {
     "deadline": False,
     "engine_failed": False,
     "storage_failed": False,
+    "internal_error": False,
+    "internal_error": False,
 }

@@ -18,7 +18,8 @@ from lingoloop_common.store.ids import new_id
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_ID, _STARTED = "request_id", "started"
+_ID = web.RequestKey("request_id", str)
+_STARTED = web.RequestKey("started", web.StreamResponse)
 _CODES = {status: code for code, status in reversed(PROBLEMS.items())}
 
 

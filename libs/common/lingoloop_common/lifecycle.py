@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, Protocol
 
 import structlog
 
@@ -41,6 +41,33 @@ async def running(parts: Sequence[Part]) -> AsyncIterator[None]:
                 log.exception("a part did not stop cleanly", part=type(part).__name__)
 
 
+_crashes: list[str] = []
+
+
+def background(work: Coroutine[Any, Any, None], *, name: str) -> "asyncio.Task[None]":
+    """Start a loop that lives as long as its part; end it with `end_task`.
+
+    If it fails, which only a fault in this code makes it do, the process ends with exit code 1: half a service that
+    looks alive is worse than one that is started again.
+    """
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_end_process_if_failed)
+    return task
+
+
+def _end_process_if_failed(task: "asyncio.Task[None]") -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.critical("a background task failed; stopping", task=task.get_name(), exc_info=error)
+    _crashes.append(task.get_name())
+    signal.raise_signal(signal.SIGTERM)
+
+
+def exit_code() -> int:
+    """Return 1 if a background task failed, else 0."""
+    return 1 if _crashes else 0
+
+
 async def end_task(task: "asyncio.Task[None] | None") -> None:
     """Cancel a task and wait for its end, without taking the caller's own cancellation for the task's."""
     if task:
@@ -67,4 +94,4 @@ def main(name: str, parts: Sequence[Part]) -> int:
     except (SettingsError, TimeoutError, RuntimeError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    return 0
+    return exit_code()

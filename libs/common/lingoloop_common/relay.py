@@ -9,7 +9,7 @@ import structlog
 
 from lingoloop_common import metrics
 from lingoloop_common.broker import Broker, BrokerError
-from lingoloop_common.lifecycle import end_task
+from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
 
@@ -29,7 +29,7 @@ class Relay:
 
     async def start(self) -> None:
         """Begin to send."""
-        self._task = asyncio.create_task(self._run(), name="relay")
+        self._task = background(self._run(), name="relay")
 
     async def stop(self) -> None:
         """Send what is there now, for at most five seconds, then end."""

@@ -12,7 +12,7 @@ from lingoloop_common.broker import Broker, BrokerError
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.units import after_loss
-from lingoloop_common.lifecycle import end_task
+from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN, Connection, Database
 from lingoloop_common.store.queries import load_queries
@@ -45,7 +45,7 @@ class Sweep:
 
     async def start(self) -> None:
         """Begin to sweep."""
-        self._task = asyncio.create_task(self._run(), name="sweep")
+        self._task = background(self._run(), name="sweep")
 
     async def stop(self) -> None:
         """End; a pass that is cut off is rolled back."""

@@ -19,6 +19,7 @@ from lingoloop.client import ApiError
 from lingoloop.folder import DataFolder, FolderInUse, default_data_folder
 from lingoloop.one_process import Options, one_process
 from lingoloop_common.auth import Tokens
+from lingoloop_common.lifecycle import exit_code
 from lingoloop_common.log import configure_logging
 from lingoloop_common.settings import SettingsError
 from lingoloop_common.store.migrate import migrate as apply_migrations
@@ -99,7 +100,7 @@ async def _up(folder: DataFolder, port: int) -> int:
             print(f"ready {url}", flush=True)
             print("a token for it: lingoloop token --sub local", file=sys.stderr)
             await stop.wait()
-    return work.EXIT_DONE
+    return exit_code()
 
 
 @app.command()

@@ -81,7 +81,12 @@ def _parts(folder: DataFolder, options: Options, database_url: str) -> tuple[lis
 
     shared = plumbing.connect(gateway_settings)
     blobs = FolderBlobs(gateway_settings.blob_dir)
-    common: dict[str, Any] = {"database": shared.database, "broker": shared.broker, "relay": shared.relay, "blobs": blobs}
+    common: dict[str, Any] = {
+        "database": shared.database,
+        "broker": shared.broker,
+        "relay": shared.relay,
+        "blobs": blobs,
+    }
     notifier, events = lingoloop_notifier.app.parts(
         notifier_settings, database=shared.database, broker=shared.broker
     )

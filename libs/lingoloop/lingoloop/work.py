@@ -47,7 +47,9 @@ async def find_server(folder: DataFolder, *, start: bool) -> AsyncIterator[Serve
         yield Server(url, token)
     elif running := folder.running_server():
         if running.url is None:
-            raise ApiError(f"the server of this folder (process {running.pid}) is still starting; try again in a moment")
+            raise ApiError(
+                f"the server of this folder (process {running.pid}) is still starting; try again in a moment"
+            )
         yield Server(running.url, local_token(folder))
     elif start:
         with folder:

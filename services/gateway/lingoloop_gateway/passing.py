@@ -27,6 +27,7 @@ class EventStreams:
     def __init__(self, notifier_url: Callable[[], str]) -> None:
         self._notifier_url = notifier_url
         self._session: aiohttp.ClientSession | None = None
+        self._open: set[aiohttp.ClientResponse] = set()
 
     async def start(self) -> None:
         """Open the client."""
@@ -37,6 +38,11 @@ class EventStreams:
         """Close the client."""
         if self._session:
             await self._session.close()
+
+    async def say_goodbye(self, app: web.Application) -> None:
+        """End all streams, so that the server can stop; clients come back by themselves."""
+        for upstream in self._open:
+            upstream.close()
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
         """Answer with what the notifier answers, as it comes."""
@@ -51,8 +57,12 @@ class EventStreams:
             back = {name: upstream.headers[name] for name in PASSED_BACK if name in upstream.headers}
             response = web.StreamResponse(status=upstream.status, headers=back)
             await response.prepare(request)
-            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-                async for part in upstream.content.iter_any():
-                    await response.write(part)
-                await response.write_eof()
+            self._open.add(upstream)
+            try:
+                with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                    async for part in upstream.content.iter_any():
+                        await response.write(part)
+                    await response.write_eof()
+            finally:
+                self._open.discard(upstream)
             return response

@@ -41,6 +41,7 @@ class Server:
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
         app = public_app(cors_allowed_origins)
+        app.on_shutdown.append(self._streams.say_goodbye)
         app.add_routes(
             [
                 web.post("/api/audios", self.post_audio),

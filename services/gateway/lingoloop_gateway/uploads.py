@@ -97,12 +97,18 @@ class Uploads:
         try:
             lane = await self._lane(options)
             duration_ms = await self._duration(received)
-            large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
-            accepted = Accepted(received.audio_id, new_id(), new_id(), large)
+        except BaseException:
+            await self.drop(received)
+            raise
+        large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
+        accepted = Accepted(received.audio_id, new_id(), new_id(), large)
+        try:
             async with self._database.pool.acquire() as connection, connection.transaction():
                 await self._insert(connection, owner, received, options, lane, duration_ms, accepted)
         except BaseException:
-            await self.drop(received)
+            # The commit may have happened and only its answer be lost: a run must never lose its recording.
+            if not await self._database.pool.fetchval(SQL["audio_exists"], accepted.audio_id):
+                await self.drop(received)
             raise
         self._relay.tell()
         return accepted

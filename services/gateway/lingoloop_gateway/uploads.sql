@@ -2,6 +2,9 @@
 -- A lane is known once a worker has announced it; its fleet may be scaled to zero.
 SELECT EXISTS (SELECT FROM worker WHERE lane = $1)
 
+-- name: audio_exists
+SELECT EXISTS (SELECT FROM audio WHERE id = $1)
+
 -- name: insert_audio
 INSERT INTO audio (id, owner, filename, content_type, size_bytes, sha256, duration_ms, blob)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

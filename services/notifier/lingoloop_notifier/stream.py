@@ -117,7 +117,8 @@ class Stream:
 
     async def _catch_up(self) -> AsyncIterator[bytes]:
         """Yield what is stored after the last id. What is not kept any more ends the stream: a client that comes
-        again with its last id gets a fresh first frame."""
+        again with its last id gets a fresh first frame.
+        """
         while not self._over:
             page = await self._history.after(self._sequence.last)
             for part in self._push(page or []):

@@ -58,6 +58,9 @@ JOIN audio a ON a.id = r.audio_id
 LEFT JOIN chunk c ON c.unit_id = u.id
 WHERE u.id = $1 AND u.holder = $2 AND u.message_id = $3 AND u.state = 'running'
 
+-- name: token_is_mine
+SELECT EXISTS (SELECT FROM unit WHERE message_id = $1 AND holder = $2 AND state = 'running')
+
 -- name: any_ready
 SELECT EXISTS (SELECT FROM unit WHERE lane = $1 AND state = 'ready')
 

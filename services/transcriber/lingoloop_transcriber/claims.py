@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+import asyncpg
+
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
 from lingoloop_common.contracts.transcript import Segment
@@ -73,9 +75,16 @@ class Claims:
         """
         while True:
             # The pool's connection runs this as one statement, and so as one transaction: no lock outlives it.
-            unit_id = await self._database.pool.fetchval(
-                SQL["claim_unit"], lane, message_id, self._worker_id, redelivered
-            )
+            try:
+                unit_id = await self._database.pool.fetchval(
+                    SQL["claim_unit"], lane, message_id, self._worker_id, redelivered
+                )
+            except asyncpg.UniqueViolationError:
+                # The token has its unit: mine, if the answer of my first claim was lost before it was committed; else
+                # another's, and this is a copy of the token (a relay that cannot delete what it sent sends it again).
+                if await self._database.pool.fetchval(SQL["token_is_mine"], message_id, self._worker_id):
+                    continue
+                return None
             if unit_id is not None:
                 row = await self._database.pool.fetchrow(
                     SQL["describe_unit"], unit_id, self._worker_id, message_id
@@ -155,16 +164,18 @@ class Claims:
             await connection.execute(SQL["add_silence"], claim.run_id, index, start, end)
             await change_run(connection, run, Change(chunks_done=1, done_samples=end - start))
 
-    async def finish_plan(self, claim: Claim) -> None:
-        """End the plan: the ledger is complete; the run closes if all else has ended already.
+    async def finish_plan(self, claim: Claim) -> bool:
+        """End the plan: the ledger is complete; return whether this closed the run, all else having ended already.
 
         Raises:
             Fenced: another attempt plans this run.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             run = await lock_run(connection, claim.run_id)
-            if await self._end_unit(connection, claim):
-                await change_run(connection, run, Change(units_ended=1, planned=True))
+            if not await self._end_unit(connection, claim):
+                return False
+            run = await change_run(connection, run, Change(units_ended=1, planned=True))
+        return RunStatus(run["status"]).is_final
 
     async def withhold_plan(self, claim: Claim, slots: int) -> bool:
         """Hand the plan back until the work has caught up; False when it has done so already.

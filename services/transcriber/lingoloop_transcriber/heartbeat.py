@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
 from lingoloop_transcriber.claims import Claim
@@ -47,16 +48,13 @@ class Heartbeat:
         """Slots of the lane's living workers, this one's included."""
 
     async def start(self) -> None:
-        """Announce the worker and its lane, then beat."""
-        await self._database.pool.execute(SQL["announce"], self._worker_id, self._lane, self._slots, LEASE)
-        self._task = asyncio.create_task(self._run(), name="heartbeat")
+        """Announce the worker and its lane, and learn what is wanted before any work is taken; then beat."""
+        await self.beat()
+        self._task = background(self._run(), name="heartbeat")
 
     async def stop(self) -> None:
         """End the lease."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         with contextlib.suppress(*BROKEN):
             await self._database.pool.execute(SQL["leave"], self._worker_id, timeout=2)
 
@@ -81,8 +79,11 @@ class Heartbeat:
 
     async def _run(self) -> None:
         while True:
+            await asyncio.sleep(PERIOD)
             try:
                 await self.beat()
-            except BROKEN as error:
-                log.warning("heartbeat failed; will try again", error=str(error) or type(error).__name__)
-            await asyncio.sleep(PERIOD)
+            except Exception as error:
+                unknown = not isinstance(error, BROKEN)
+                log.warning(
+                    "heartbeat failed; will try again", error=str(error) or type(error).__name__, exc_info=unknown
+                )

@@ -1,9 +1,7 @@
--- name: announce
-INSERT INTO worker (id, lane, slots, lease_until) VALUES ($1, $2, $3, now() + make_interval(secs => $4))
-
 -- name: beat
--- One round trip: renews the lease (writing the row again if an older database came back), and tells what is wanted,
--- how many slots the lane has, and which of these units are no longer this worker's.
+-- One round trip: renews the lease (writing the row when it is the first time, or when an older database came back), and
+-- tells what is wanted, how many slots the lane has, and which of these units are no longer this worker's. One that this
+-- very attempt has just ended is not among them: its work must not be cut off between the commit and its answer.
 WITH beat AS (
     INSERT INTO worker AS w (id, lane, slots, busy, lease_until)
     VALUES ($1, $2, $3, cardinality($5::uuid[]), now() + make_interval(secs => $4))
@@ -15,7 +13,7 @@ SELECT COALESCE((SELECT wanted FROM beat), (SELECT wanted FROM fleet)) AS wanted
        ARRAY(
            SELECT held.id FROM unnest($5::uuid[], $6::int[]) AS held (id, attempt)
            WHERE NOT EXISTS (
-               SELECT FROM unit u WHERE u.id = held.id AND u.attempt = held.attempt AND u.state = 'running')
+               SELECT FROM unit u WHERE u.id = held.id AND u.attempt = held.attempt AND u.state IN ('running', 'done'))
        ) AS gone
 
 -- name: leave

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
-from lingoloop_common.blobs import FolderBlobs, chunk_blob
+from lingoloop_common.blobs import FolderBlobs, chunk_blob, chunks_folder
 from lingoloop_common.contracts.units import chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
@@ -29,18 +29,23 @@ class Planner:
             Fenced: another attempt plans this run.
         """
         index = claim.chunks_total
+        room = chunks_ahead(self._fleet_slots()) - claim.chunks_open
+        # A plan that was taken back may be as far ahead as it may be already.
+        if room <= 0 and await self._claims.withhold_plan(claim, self._fleet_slots()):
+            return
         async with self._blobs.local_path(claim.audio_blob) as path:
             request = {
                 "do": "plan",
                 "path": str(path),
                 "start": claim.planned_samples,
                 "duration_ms": claim.duration_ms,
-                "chunks": max(1, chunks_ahead(self._fleet_slots()) - claim.chunks_open),
+                "chunks": max(1, room),
             }
             while True:
                 index, complete = await self._cut(claim, slot, request, index)
                 if complete:
-                    await self._claims.finish_plan(claim)
+                    if await self._claims.finish_plan(claim):
+                        await self._blobs.delete_below(chunks_folder(claim.run_id))
                     return
                 if await self._claims.withhold_plan(claim, self._fleet_slots()):
                     return

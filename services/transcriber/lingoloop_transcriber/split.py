@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from numpy.typing import NDArray
 from lingoloop_transcriber.decode import Samples
 
 FRAME = SAMPLE_RATE // 50

@@ -156,6 +156,11 @@ class Worker:
         except _GivenUp:
             # The database stayed away. The broker delivers the token again, and its unit is taken back with it.
             await job.delivery.reject()
+        except Exception:
+            # A fault in this code outside of any unit's work: do not spin on it.
+            log.exception("a token could not be worked on")
+            await asyncio.sleep(1)
+            await job.delivery.reject()
         finally:
             del self._jobs[message_id]
 
@@ -228,11 +233,18 @@ class Worker:
             # A plan goes on after its last stored cut; a cut whose commit was not answered may be there or not.
             log.warning("could not go on", error=str(error) or type(error).__name__)
             raise _Stopped(SHUTDOWN) from error
+        except (Fenced, WorkError, _GivenUp):
+            raise
+        except Exception as error:
+            log.exception("a fault in the worker")
+            raise WorkError(
+                "internal_error", f"the worker failed ({type(error).__name__}); see its log"
+            ) from error
 
     async def _transcribe(self, job: Job, claim: Claim, slot: Slot) -> None:
         assert (
             claim.chunk_index is not None and claim.start_sample is not None and claim.end_sample is not None
-        )  # noqa: S101, PT018
+        )
         request = {
             "do": "chunk",
             "start": claim.start_sample,

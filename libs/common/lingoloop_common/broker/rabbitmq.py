@@ -35,7 +35,7 @@ from lingoloop_common.broker import (
     OnReconnect,
     queue_name,
 )
-from lingoloop_common.lifecycle import end_task
+from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +49,8 @@ DELETED_PAUSE = 0.5
 """Seconds between a queue's deletion and its declaration, in which RabbitMQ tells its consumers."""
 
 IDLE_LIMIT = 30.0
-"""Seconds without work after which a consumer subscribes again: RabbitMQ 3.10 does not tell a consumer that its queue
-was deleted when somebody declares it again within milliseconds."""
+"""Seconds without work after which a consumer asks whether tokens wait, and connects again if so: RabbitMQ 3.10 does
+not tell a consumer that its queue was deleted when somebody declares it again within milliseconds."""
 
 
 class Link:
@@ -64,7 +64,7 @@ class Link:
 
     async def start(self, timeout: float) -> None:
         """Connect for the first time; raise TimeoutError when that does not work in `timeout` seconds."""
-        self._task = asyncio.create_task(self._keep_up(), name=f"link {self._name}")
+        self._task = background(self._keep_up(), name=f"link {self._name}")
         try:
             await asyncio.wait_for(self.up.wait(), timeout)
         except TimeoutError:
@@ -85,6 +85,10 @@ class Link:
         channel.close_callbacks.add(breaks)
         (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(breaks)
         return channel
+
+    def breaks(self) -> None:
+        """Connect again."""
+        self._broken.set()
 
     def _breaker(self) -> Callable[..., None]:
         broken = self._broken
@@ -155,6 +159,7 @@ class RabbitConsumer:
         self._tag: str | None = None
         self._wanted = True
         self._obeying = asyncio.Lock()
+        self._connection: AbstractConnection | None = None
         self._out: set[UUID] = set()
         self._heard = 0
         self._listening: asyncio.Task[None] | None = None
@@ -162,7 +167,7 @@ class RabbitConsumer:
     async def start(self, timeout: float) -> None:
         """Begin to consume."""
         await self._link.start(timeout)
-        self._listening = asyncio.create_task(self._keep_listening(), name=f"listen {self._lane}")
+        self._listening = background(self._keep_listening(), name=f"listen {self._lane}")
 
     async def cancel(self) -> None:
         """Take no more; the channel stays open for the deliveries that are still out."""
@@ -185,6 +190,7 @@ class RabbitConsumer:
         await channel.set_qos(prefetch_count=self._limit)
         self._queue, self._tag = await declare_lane(channel, self._lane), None
         await self._consume_or_cancel(self._queue)
+        self._connection = connection
 
     async def _obey(self) -> None:
         """Do what is wanted now; while the connection is away, its return does it."""
@@ -205,13 +211,19 @@ class RabbitConsumer:
         while True:
             heard = self._heard
             await asyncio.sleep(IDLE_LIMIT)
-            if self._queue is None or self._tag is None or self._out or self._heard != heard:
-                continue
             with contextlib.suppress(*BROKEN):
-                async with self._obeying, asyncio.timeout(ANSWER_TIMEOUT):
-                    tag, self._tag = self._tag, None
-                    await self._queue.cancel(tag)
-            await self._obey()
+                if await self._waiting() and self._tag and not self._out and self._heard == heard:
+                    log.warning("tokens wait and none comes; connecting again", lane=self._lane)
+                    self._link.breaks()
+
+    async def _waiting(self) -> int:
+        """Count the tokens in the queue, on a channel of its own; 0 when it cannot be told."""
+        connection = self._connection
+        if connection is None or not self._link.up.is_set():
+            return 0
+        async with asyncio.timeout(ANSWER_TIMEOUT), question(connection) as channel:
+            queue = await declare_lane(channel, self._lane)
+        return queue.declaration_result.message_count or 0
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         try:
@@ -389,15 +401,11 @@ class RabbitBroker:
 
     @contextlib.asynccontextmanager
     async def _question(self) -> AsyncIterator[AbstractChannel]:
-        """Open a channel for a question: a queue that does not answer must not hold up what is published."""
+        """Open a channel for a question, once there is a connection."""
         await self._link.up.wait()
         assert self._connection is not None  # noqa: S101  (the link is up)
-        channel = await self._connection.channel()
-        try:
+        async with question(self._connection) as channel:
             yield channel
-        finally:
-            with contextlib.suppress(*BROKEN):
-                await asyncio.wait_for(channel.close(), 1)
 
     async def _set_up(self, connection: AbstractConnection) -> None:
         self._lanes.clear()
@@ -410,6 +418,17 @@ class RabbitBroker:
     def _exchange(exchange: AbstractExchange | None) -> AbstractExchange:
         assert exchange is not None  # noqa: S101  (the link is up)
         return exchange
+
+
+@contextlib.asynccontextmanager
+async def question(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
+    """Open a channel for a question: a queue that does not answer must not hold up what else goes on."""
+    channel = await connection.channel()
+    try:
+        yield channel
+    finally:
+        with contextlib.suppress(*BROKEN):
+            await asyncio.wait_for(channel.close(), 1)
 
 
 async def declare_lane(channel: AbstractChannel, lane: str) -> AbstractQueue:

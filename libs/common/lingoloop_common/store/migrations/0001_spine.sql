@@ -84,7 +84,8 @@ CREATE TABLE unit (
 CREATE INDEX idx_unit_ready ON unit (lane, owner, priority DESC, position, id) WHERE state = 'ready';
 CREATE INDEX idx_unit_ready_small ON unit (lane, owner, priority DESC, position, id) WHERE state = 'ready' AND small;
 CREATE INDEX idx_unit_running ON unit (lane, holder) WHERE state = 'running';
-CREATE INDEX idx_unit_message ON unit (message_id) WHERE state = 'running';
+-- Unique: a claim that is repeated because its answer was lost waits for the first one instead of taking a second unit.
+CREATE UNIQUE INDEX idx_unit_message ON unit (message_id) WHERE state = 'running';
 CREATE INDEX idx_unit_due ON unit (due_at) WHERE state = 'waiting' AND due_at IS NOT NULL;
 CREATE INDEX idx_unit_open ON unit (lane, owner) WHERE state IN ('waiting', 'ready', 'running');
 CREATE INDEX idx_unit_run ON unit (run_id, id);
