@@ -58,9 +58,8 @@ lock: ## pin requirements.in again (needs uv)
 	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 	  --custom-compile-command "make lock" --quiet -o requirements.lock requirements.in
 
-bench: setup ## run a measurement: make bench NAME=…
-	@test -n "$(NAME)" || { echo "which? make bench NAME=, one of:" $(basename $(notdir $(wildcard bench/[a-z]*.py))) >&2; exit 2; }
-	$(BIN)/python -m bench.$(NAME)
+bench: setup test-servers ## measure: make bench NAME=overhead
+	$(BIN)/python -m bench $(NAME)
 
 clean: ## delete what was made here
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,6 @@
 """Checks a run's ledger in the database: what must hold whatever happened on the way."""
 
+import itertools
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,6 @@ async def check_ledger(database_url: str, run_id: str) -> list[asyncpg.Record]:
     assert [event["seq"] for event in events] == list(range(1, run["seq"] + 1))
     assert [event["type"].split(".")[2] for event in events].count("done") == 1
     assert [row["owner_seq"] for row in owners] == list(range(1, len(owners) + 1))
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in itertools.pairwise(segments):
         assert before["start_s"] <= before["end_s"] <= after["start_s"]
     return chunks

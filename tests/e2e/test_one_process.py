@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -175,7 +176,7 @@ async def test_after_kill_9_the_same_folder_goes_on(data: Path) -> None:
     assert time.monotonic() - began < 60
     starts = [segment["start"] for segment in segments]
     assert starts == sorted(starts)
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in itertools.pairwise(segments):
         assert before["end"] == after["start"], "a piece was lost or came twice"
 
 

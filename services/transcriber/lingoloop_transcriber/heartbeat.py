@@ -71,7 +71,7 @@ class Heartbeat:
             [claim.attempt for claim in held],
             timeout=5,
         )
-        assert row is not None  # noqa: S101  (the statement always returns one row)
+        assert row is not None  # the statement always returns one row
         self.fleet_slots = int(row["slots"])
         if row["gone"]:
             self._on_gone(set(row["gone"]))
@@ -85,5 +85,7 @@ class Heartbeat:
             except Exception as error:
                 unknown = not isinstance(error, BROKEN)
                 log.warning(
-                    "heartbeat failed; will try again", error=str(error) or type(error).__name__, exc_info=unknown
+                    "heartbeat failed; will try again",
+                    error=str(error) or type(error).__name__,
+                    exc_info=unknown,
                 )

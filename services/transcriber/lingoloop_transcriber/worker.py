@@ -242,9 +242,9 @@ class Worker:
             ) from error
 
     async def _transcribe(self, job: Job, claim: Claim, slot: Slot) -> None:
-        assert (
-            claim.chunk_index is not None and claim.start_sample is not None and claim.end_sample is not None
-        )
+        assert claim.chunk_index is not None
+        assert claim.start_sample is not None
+        assert claim.end_sample is not None
         request = {
             "do": "chunk",
             "start": claim.start_sample,

@@ -256,7 +256,7 @@ class RabbitFeed:
         await self._link.start(timeout)
 
     async def bind(self, shard: int) -> None:
-        """Receive a shard's events; raise BrokerError when the broker does not answer."""
+        """Receive a shard's events; raise BrokerError when the broker is away, and bind it when it is back."""
         self._shards.add(shard)
         await self._answer(lambda queue, exchange: queue.bind(exchange, f"{shard}.#"))
 
@@ -273,8 +273,8 @@ class RabbitFeed:
     async def _answer(self, ask: Callable[[AbstractQueue, AbstractExchange], Awaitable[object]]) -> None:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                await self._link.up.wait()
-                assert self._queue is not None and self._exchange is not None  # noqa: S101, PT018  (the link is up)
+                if self._queue is None or self._exchange is None or not self._link.up.is_set():
+                    raise ConnectionError("no connection to RabbitMQ")
                 await ask(self._queue, self._exchange)
         except BROKEN as error:
             raise BrokerError(f"the events queue cannot be bound: {error}") from error
@@ -286,9 +286,14 @@ class RabbitFeed:
         again = self._queue is not None
         # The broker names the queue: after a break the old one may still be locked by the dead connection.
         self._queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-        for shard in tuple(self._shards):  # `bind` may add to them meanwhile
-            await self._queue.bind(self._exchange, f"{shard}.#")
         await self._queue.consume(self._receive, no_ack=True)
+        bound: set[int] = set()
+        while (
+            missing := self._shards - bound
+        ):  # `bind` may add to them meanwhile; nothing awaits between here and `up`
+            for shard in missing:
+                await self._queue.bind(self._exchange, f"{shard}.#")
+            bound |= missing
         if again:
             self._on_reconnect()
 
@@ -403,7 +408,7 @@ class RabbitBroker:
     async def _question(self) -> AsyncIterator[AbstractChannel]:
         """Open a channel for a question, once there is a connection."""
         await self._link.up.wait()
-        assert self._connection is not None  # noqa: S101  (the link is up)
+        assert self._connection is not None  # the link is up
         async with question(self._connection) as channel:
             yield channel
 
@@ -416,7 +421,7 @@ class RabbitBroker:
 
     @staticmethod
     def _exchange(exchange: AbstractExchange | None) -> AbstractExchange:
-        assert exchange is not None  # noqa: S101  (the link is up)
+        assert exchange is not None  # the link is up
         return exchange
 
 

@@ -106,7 +106,7 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
         error.code if error else None,
         error.message if error else None,
     )
-    assert row is not None  # noqa: S101  (this transaction holds its lock)
+    assert row is not None  # this transaction holds its lock
     if status != run["status"]:
         message = row["error_message"] if status is RunStatus.FAILED else None
         await connection.execute(SQL["write_jobs"], run["id"], status, message)

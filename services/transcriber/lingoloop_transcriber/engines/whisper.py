@@ -39,7 +39,7 @@ class Whisper:
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments with word times; silence and noise give none."""
-        assert piece.samples is not None  # noqa: S101  (needs_audio)
+        assert piece.samples is not None  # needs_audio
         segments, _ = self._model.transcribe(
             piece.samples,
             language=piece.language,
