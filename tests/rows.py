@@ -1,12 +1,17 @@
 """Rows for tests: workers, and runs with their audio, job and units, as an upload and a plan would have made them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
+import asyncpg
+
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_common.store.database import Connection
+from lingoloop_common.store.database import Connection as OneConnection
 from lingoloop_common.store.ids import new_id
+
+Connection: TypeAlias = "OneConnection | asyncpg.Pool[Any]"
+"""A pool will do where nothing needs to be in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,12 @@ async def add_run(
 
 
 async def add_unit(connection: Connection, run: AddedRun, *, kind: str = "chunk", **columns: Any) -> UUID:
-    """Add a unit to a run, with its chunk; `columns` of the unit win. A unit that is ready gets no token here."""
+    """Add a unit to a run, with its chunk; `columns` of the unit win.
+
+    A unit that is ready gets no token here; one that is running is bound to a token of its own, in attempt 1.
+    """
+    if columns.get("state") == "running":
+        columns = {"message_id": new_id(), "holder": new_id(), "attempt": 1, **columns}
     values = {
         "id": new_id(),
         "run_id": run.run_id,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.migrate import migrate
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
+
 from lingoloop_common.broker import Broker, Delivery, EventMessage
 from lingoloop_common.broker.memory import MemoryBroker
 from lingoloop_common.broker.rabbitmq import RabbitBroker
-
 from tests.waiting import Inbox, eventually
 
 LANE = "simulated"

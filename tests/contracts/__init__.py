@@ -1,0 +1,1 @@
+"""Tests of the contracts: tables and properties, no servers."""

@@ -8,6 +8,7 @@ from cloudevents.core.bindings.amqp import AMQPMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lingoloop_common.contracts.events import (
     SHARDS,
     UPDATED,

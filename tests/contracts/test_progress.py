@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lingoloop_common.contracts.progress import percent, seconds_left
 
 
@@ -24,9 +25,7 @@ def test_percent(done: int, total: int | None, finished: bool, shown: int) -> No
     assert percent(done, total, finished=finished) == shown
 
 
-@given(
-    st.integers(0, 10**9), st.integers(0, 10**9), st.one_of(st.none(), st.integers(0, 10**9))
-)
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.one_of(st.none(), st.integers(0, 10**9)))
 def test_percent_never_falls_while_more_is_done(done: int, more: int, total: int | None) -> None:
     assert 0 <= percent(done, total, finished=False) <= percent(done + more, total, finished=False) < 100
 

@@ -3,6 +3,7 @@
 from itertools import product
 
 import pytest
+
 from lingoloop_common.contracts.states import (
     IllegalMove,
     RunMove,

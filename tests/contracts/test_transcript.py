@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lingoloop_common.contracts.transcript import (
     SEGMENTS_PER_CHUNK,
     Segment,
@@ -52,10 +53,16 @@ def test_whatever_an_engine_says_times_stay_inside_the_chunk_and_never_run_backw
 ) -> None:
     placed = place_segments(heard, chunk_index=chunk_index, start=start, end=start + length)
     assert [s.text for s in placed] == [s.text for s in heard]
-    assert [s.index for s in placed] == [chunk_index * SEGMENTS_PER_CHUNK + place for place in range(len(heard))]
+    assert [s.index for s in placed] == [
+        chunk_index * SEGMENTS_PER_CHUNK + place for place in range(len(heard))
+    ]
     times: list[float] = []
     for each in placed:
-        times += [each.start, *(time for word in each.words or () for time in (word.start, word.end)), each.end]
+        times += [
+            each.start,
+            *(time for word in each.words or () for time in (word.start, word.end)),
+            each.end,
+        ]
     assert times == sorted(times)
     # To the millisecond: both chunks at a cut round it to the same one.
     first, last = round(start / SAMPLE_RATE, 3), round((start + length) / SAMPLE_RATE, 3)

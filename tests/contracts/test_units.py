@@ -1,6 +1,7 @@
 """The rules about units: retries, losses, deadlines, how far ahead a plan may be, what a lane is called."""
 
 import pytest
+
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.units import (
     Verdict,
@@ -40,7 +41,9 @@ def test_the_last_delay_repeats() -> None:
 
 
 def test_without_delays_a_retry_is_due_at_once() -> None:
-    assert after_failure(1, permanent=False, retry_delays=(), max_retries=3) == Verdict(UnitState.WAITING, 0.0)
+    assert after_failure(1, permanent=False, retry_delays=(), max_retries=3) == Verdict(
+        UnitState.WAITING, 0.0
+    )
 
 
 def test_without_retries_the_first_failure_is_the_last() -> None:

@@ -1,0 +1,1 @@
+"""The rules of work (design, section 1), each proven on real servers."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.broker.memory import MemoryBroker
@@ -13,7 +14,6 @@ from lingoloop_common.lifecycle import running
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.migrate import migrate
-
 from tests.rules.workshop import Workshop
 
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
+
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber.claims import Claims
-
 from tests.rows import AddedRun, add_unit
 from tests.rules.workshop import LANE, HandDelivery, HandSlots, Workshop, claimed, finish, settled
 

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
+
 from lingoloop_common.errors import WorkError
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
-
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
 from tests.rules.commits import shut_gate

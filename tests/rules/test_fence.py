@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from lingoloop_common.contracts.units import LOST_LIMIT
 from lingoloop_common.errors import WorkError
 from lingoloop_common.lifecycle import running
@@ -13,14 +14,23 @@ from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced
 from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber.claims import Claim, Claims
-
 from tests.rows import AddedRun
 from tests.rules.commits import shut_gate
 from tests.rules.workshop import HandDelivery, HandSlots, Workshop, claimed, finish, settled
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 
-TABLES = ("transcript_run", "job", "unit", "chunk", "segment", "run_event", "dead_letter", "owner_stream", "outbox")
+TABLES = (
+    "transcript_run",
+    "job",
+    "unit",
+    "chunk",
+    "segment",
+    "run_event",
+    "dead_letter",
+    "owner_stream",
+    "outbox",
+)
 
 
 async def everything(shop: Workshop) -> dict[str, Any]:
@@ -153,7 +163,10 @@ async def test_a_fourth_failure_ends_the_unit_with_its_cause(shop: Workshop) -> 
     assert await counters(shop, run.unit_ids[0]) == (4, 0)
     row = await shop.run(run.run_id)
     assert (row["status"], row["error_code"]) == ("failed", "engine_failed")
-    assert await shop.value("SELECT error_code FROM dead_letter WHERE unit_id = $1", run.unit_ids[0]) == "engine_failed"
+    assert (
+        await shop.value("SELECT error_code FROM dead_letter WHERE unit_id = $1", run.unit_ids[0])
+        == "engine_failed"
+    )
     assert await shop.value("SELECT retry_count FROM job") == 3
 
 

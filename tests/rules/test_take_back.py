@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
 from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.lifecycle import running
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
-
 from tests.rules.commits import shut_gate
 from tests.rules.workshop import LANE, HandDelivery, HandSlots, Workshop, claimed, finish, settled
 from tests.servers.postgres import PostgresServer
@@ -86,6 +86,30 @@ async def test_a_token_that_comes_back_while_it_is_being_settled_is_settled_too(
     assert await settled(again) == "ack"
 
 
+async def test_a_copy_of_a_token_whose_unit_runs_here_is_acknowledged_at_once(shop: Workshop) -> None:
+    slots = HandSlots(2)
+    worker = shop.transcriber(slots).worker
+    await shop.add_run(units=2)
+    delivery = HandDelivery()
+    worker.receive(delivery)
+    call = await slots.call()
+    copy = HandDelivery(delivery.message_id)
+    worker.receive(copy)
+    assert await settled(copy) == "ack"
+    call.finish()
+    assert await settled(delivery) == "ack"
+    assert slots.waiting == 0
+
+
+async def test_a_copy_of_a_token_whose_unit_runs_elsewhere_is_surplus(shop: Workshop) -> None:
+    await shop.add_run(units=2)
+    message_id = new_id()
+    await claimed(Claims(shop.database, new_id()), message_id=message_id)
+    other = Claims(shop.database, new_id())
+    assert await other.claim_unit(LANE, message_id, redelivered=False) is None
+    assert await shop.value("SELECT count(*) FROM unit WHERE state = 'running'") == 1
+
+
 async def test_a_token_that_comes_back_from_a_vanished_holder_takes_its_unit_back(shop: Workshop) -> None:
     [unit_id] = (await shop.add_run()).unit_ids
     message_id, me = new_id(), new_id()
@@ -125,7 +149,9 @@ async def test_a_token_whose_unit_was_taken_over_by_another_token_claims_freshly
 
 
 @pytest.fixture
-async def far(shop: Workshop, migrated_url: str, postgres: PostgresServer) -> AsyncIterator[tuple[Database, Proxy]]:
+async def far(
+    shop: Workshop, migrated_url: str, postgres: PostgresServer
+) -> AsyncIterator[tuple[Database, Proxy]]:
     """The same database over a line that the test can cut."""
     async with Proxy(postgres.port) as proxy:
         url = migrated_url.replace(f":{postgres.port}/", f":{proxy.port}/")

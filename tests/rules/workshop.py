@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.child import Message
@@ -24,7 +25,6 @@ from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.worker import Worker, WorkRules
-
 from tests.rows import AddedRun, add_run, add_token
 from tests.waiting import eventually
 
@@ -110,20 +110,20 @@ class HandSlots(Slots):
     def __init__(self, count: int) -> None:
         super().__init__(count, {})
         self._calls: asyncio.Queue[Call] = asyncio.Queue()
-        self._hands = [HandSlot(number, self._calls) for number in range(count)]
+        self._hands: asyncio.Queue[HandSlot] = asyncio.Queue()
+        for number in range(count):
+            self._hands.put_nowait(HandSlot(number, self._calls))
 
     async def start(self) -> None:
         """Nothing to start."""
 
     @contextlib.asynccontextmanager
     async def borrow(self) -> AsyncIterator[Slot]:
-        while not self._hands:
-            await asyncio.sleep(0)
-        slot = self._hands.pop()
+        slot = await self._hands.get()
         try:
             yield slot
         finally:
-            self._hands.append(slot)
+            self._hands.put_nowait(slot)
 
     async def call(self) -> Call:
         """Wait for the next call."""
@@ -165,9 +165,11 @@ class EchoSlot(Slot):
 
     async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
         answers: list[Message] = []
-        await asyncio.to_thread(
-            self._served.handle, Message(dict(fields)), lambda fields, raw=b"": answers.append(Message(fields, raw))
-        )
+
+        def keep(fields: dict[str, Any], raw: bytes = b"") -> None:
+            answers.append(Message(fields, raw))
+
+        await asyncio.to_thread(self._served.handle, Message(dict(fields)), keep)
         for answer in answers:
             if "error" in answer.fields:
                 raise WorkError(answer.fields["error"], answer.fields["message"])

@@ -1,0 +1,1 @@
+"""The transcriber's parts, each alone."""

@@ -57,6 +57,8 @@ class Tokens:
             raise Problem("unauthorized", "the token has expired; get a new one") from None
         except jwt.InvalidTokenError as error:
             raise Problem("unauthorized", f"the token is not valid: {error}") from None
+        except UnicodeError:
+            raise Problem("unauthorized", "the token is not valid: it is no text") from None
         owner = claims["sub"]
         if not owner or len(owner) > 200 or "\x00" in owner:
             raise Problem("unauthorized", "the token's subject must have 1 to 200 characters")

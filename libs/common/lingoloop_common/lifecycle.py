@@ -69,10 +69,13 @@ def exit_code() -> int:
 
 
 async def end_task(task: "asyncio.Task[None] | None") -> None:
-    """Cancel a task and wait for its end, without taking the caller's own cancellation for the task's."""
-    if task:
+    """Cancel a task and wait for its end, without taking the caller's own cancellation for the task's.
+
+    Cancelled again each second: until Python 3.12, `asyncio.wait_for` may swallow a cancellation.
+    """
+    while task and not task.done():
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=1)
 
 
 async def serve(name: str, parts: Sequence[Part]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from lingoloop_common.errors import Problem
 from lingoloop_gateway.options import UploadOptions, read_options
@@ -11,7 +12,7 @@ from lingoloop_gateway.uploads import Received
 
 PART = 2**18
 FIELD_LIMIT = 64 * 1024
-FIELDS_LIMIT = 50
+PARTS_LIMIT = 50
 
 Receive = Callable[[AsyncIterator[bytes], str, str], Awaitable[Received]]
 Drop = Callable[[Received], Awaitable[None]]
@@ -51,11 +52,13 @@ async def _read_multipart(
     try:
         try:
             reader = await request.multipart()
+            count = 0
             async for part in reader:
+                count += 1
                 if not isinstance(part, BodyPartReader):
                     raise Problem("bad_request", "a part of the form is itself multipart")
-                if len(fields) > FIELDS_LIMIT:
-                    raise Problem("bad_request", f"a form may have {FIELDS_LIMIT} fields")
+                if count > PARTS_LIMIT:
+                    raise Problem("bad_request", f"a form may have {PARTS_LIMIT} parts")
                 if part.name == "file":
                     if received is not None:
                         raise Problem("bad_request", "send one file at a time")
@@ -65,6 +68,8 @@ async def _read_multipart(
                     fields[part.name] = await _field(part)
         except (ValueError, AssertionError) as error:
             raise Problem("bad_request", f"the form cannot be read: {error}") from error
+        except HttpProcessingError as error:
+            raise Problem("bad_request", "the form cannot be read: the headers of a part are wrong") from error
         if received is None:
             raise Problem("bad_request", "the form has no part named file")
         return received, read_options(fields)

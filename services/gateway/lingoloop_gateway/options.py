@@ -16,7 +16,7 @@ class UploadOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    filename: str | None = Field(None, max_length=255)
+    filename: str | None = None
     language: str | None = None
     engine: str | None = Field(None, max_length=40)
     model: str | None = Field(None, max_length=80)

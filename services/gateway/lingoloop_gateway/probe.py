@@ -76,7 +76,7 @@ def _look(message: Message, answer: Answer) -> None:
 
 
 def _duration_ms(container: Any, stream: Any) -> int | None:
-    if stream.duration and stream.time_base:
+    if stream.duration and stream.duration > 0 and stream.time_base:
         return int(stream.duration * stream.time_base * 1000)
     return round(container.duration / 1000) if container.duration and container.duration > 0 else None
 

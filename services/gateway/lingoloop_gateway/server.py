@@ -88,8 +88,9 @@ class Server:
         run = await self._runs.get(_run_id(request), caller.owner)
         limit = _number(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
         after = _number(request, "cursor", default=-1, least=-1, most=2**31 - 1)
-        items = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit)
-        more = len(items) == limit
+        found = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit + 1)
+        items = found[:limit]
+        more = len(found) > limit
         return json_response({"items": items, "nextCursor": str(items[-1]["index"]) if more else None})
 
     async def get_export(self, request: web.Request) -> web.StreamResponse:

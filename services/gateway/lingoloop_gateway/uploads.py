@@ -13,6 +13,7 @@ from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, change_run, lock_run
+from lingoloop_gateway.names import clean_content_type, clean_filename
 from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.sizes import SyncLimits, is_large
@@ -154,8 +155,8 @@ class Uploads:
             SQL["insert_audio"],
             accepted.audio_id,
             owner,
-            received.filename,
-            received.content_type,
+            clean_filename(options.filename or received.filename),
+            clean_content_type(received.content_type),
             received.stored.size,
             received.stored.sha256,
             duration_ms,

@@ -50,6 +50,13 @@ class Claim:
     end_sample: int | None
     chunk_blob: str | None
 
+    @property
+    def sound_bytes(self) -> int | None:
+        """The size of a chunk's stored samples; None for a plan."""
+        if self.start_sample is None or self.end_sample is None:
+            return None
+        return 2 * (self.end_sample - self.start_sample)
+
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Make a claim from a row of `describe_unit`."""

@@ -11,7 +11,7 @@ import structlog
 
 from lingoloop_common import metrics
 from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
-from lingoloop_common.broker import Broker, Consumer, Delivery
+from lingoloop_common.broker import Broker, BrokerError, Consumer, Delivery
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import Segment, place_segments
 from lingoloop_common.contracts.units import UnitKind, deadline
@@ -76,21 +76,21 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumer: Consumer | None = None
         self._stopping = False
+        self._started = False
         self._takes_work = True
+        self._obeying = asyncio.Lock()
         self._pace = 1.0
         """Seconds of engine per second of audio, as measured; the first chunks are given plenty."""
 
     async def start(self) -> None:
-        """Begin to take tokens."""
-        self._consumer = await self._broker.consume(self._lane, self.receive, limit=self._slots.count)
-        if not self._takes_work:
-            await self._consumer.cancel()
+        """Begin to take tokens, if that is wanted."""
+        self._started = True
+        await self._obey()
 
     async def stop(self) -> None:
         """Take no more, finish what is in flight within the grace period, hand the rest back."""
         self._stopping = True
-        if self._consumer:
-            await self._consumer.cancel()
+        await self._obey()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._rules.grace)
         for job in self._jobs.values():
@@ -116,13 +116,34 @@ class Worker:
             return
         self._takes_work = wanted
         log.info("taking work" if wanted else "draining", lane=self._lane)
-        if self._consumer:
-            self._spawn(self._consumer.resume() if wanted else self._consumer.cancel())
+        if self._started:
+            self._spawn(self._try_to_obey())
+
+    async def _obey(self) -> None:
+        """Do what is wanted now. There is no consumer before work is wanted for the first time."""
+        async with self._obeying:
+            wanted = self._takes_work and not self._stopping
+            if self._consumer is not None:
+                await (self._consumer.resume() if wanted else self._consumer.cancel())
+            elif wanted:
+                self._consumer = await self._broker.consume(
+                    self._lane, self.receive, limit=self._slots.count
+                )
+
+    async def _try_to_obey(self) -> None:
+        try:
+            await self._obey()
+        except (BrokerError, TimeoutError) as error:
+            log.warning("cannot take work yet", error=str(error))
+            self._takes_work = False  # so the next heartbeat asks again
 
     def receive(self, delivery: Delivery) -> None:
         """Take a token. One that comes again for work under way here only brings its new delivery (rule 2)."""
         if job := self._jobs.get(delivery.message_id):
-            job.delivery = delivery
+            if delivery.redelivered:
+                job.delivery = delivery
+            else:  # a copy: a relay that cannot delete what it sent sends it again
+                self._spawn(delivery.ack())
             return
         job = self._jobs[delivery.message_id] = Job(delivery)
         self._spawn(self._work(delivery.message_id, job))
@@ -136,14 +157,14 @@ class Worker:
         try:
             async with self._slots.borrow() as slot:
                 if self._stopping:
-                    await job.delivery.reject()
+                    await _settle(job, done=False)
                     return
                 redelivered = job.delivery.redelivered
                 claim = await self._until_it_works(
                     lambda: self._claims.claim_unit(self._lane, message_id, redelivered=redelivered), job
                 )
                 if claim is None:
-                    await job.delivery.ack()
+                    await _settle(job, done=True)
                     return
                 job.claim = claim
                 with structlog.contextvars.bound_contextvars(
@@ -155,12 +176,12 @@ class Worker:
                     await self._carry_out(job, claim, slot)
         except _GivenUp:
             # The database stayed away. The broker delivers the token again, and its unit is taken back with it.
-            await job.delivery.reject()
+            await _settle(job, done=False)
         except Exception:
             # A fault in this code outside of any unit's work: do not spin on it.
             log.exception("a token could not be worked on")
             await asyncio.sleep(1)
-            await job.delivery.reject()
+            await _settle(job, done=False)
         finally:
             del self._jobs[message_id]
 
@@ -173,10 +194,7 @@ class Worker:
             metrics.SLOTS_BUSY.labels(self._lane).dec()
             self._relay.tell()
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
-        if outcome == "handed_back":
-            await job.delivery.reject()
-        else:
-            await job.delivery.ack()
+        await _settle(job, done=outcome != "handed_back")
 
     async def _outcome(self, job: Job, claim: Claim, slot: Slot) -> str:
         try:
@@ -281,8 +299,9 @@ class Worker:
         if claim.chunk_blob is not None:
             with contextlib.suppress(BlobMissing):
                 async with self._blobs.local_path(claim.chunk_blob) as path:
-                    yield {"path": str(path), "whole": True}
-                    return
+                    if path.stat().st_size == claim.sound_bytes:  # else a crash left it half-written
+                        yield {"path": str(path), "whole": True}
+                        return
         async with self._blobs.local_path(claim.audio_blob) as path:
             yield {"path": str(path), "whole": False}
 
@@ -325,6 +344,14 @@ class Worker:
                 log.warning("database is away; will try again", error=str(error) or type(error).__name__)
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 2)
+
+
+async def _settle(job: Job, *, done: bool) -> None:
+    """Acknowledge or put back a token; also the delivery that comes while the one before is being settled."""
+    settled: Delivery | None = None
+    while settled is not job.delivery:
+        settled = job.delivery
+        await (settled.ack() if done else settled.reject())
 
 
 class _Stopped(Exception):

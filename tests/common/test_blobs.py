@@ -1,0 +1,124 @@
+"""Blobs appear whole or not at all, have a limit, and can be deleted."""
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lingoloop_common.blobs import BlobMissing, BlobTooLarge, FolderBlobs, chunk_blob
+
+
+@pytest.fixture
+async def blobs(tmp_path: Path) -> FolderBlobs:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    await blobs.start()
+    return blobs
+
+
+def files(tmp_path: Path) -> list[str]:
+    folder = tmp_path / "blobs"
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+async def parts(*given: bytes) -> AsyncIterator[bytes]:
+    for part in given:
+        yield part
+
+
+async def read(blobs: FolderBlobs, name: str) -> bytes:
+    async with blobs.local_path(name) as path:
+        return path.read_bytes()
+
+
+async def test_a_stream_is_stored_with_its_size_and_sum(blobs: FolderBlobs) -> None:
+    stored = await blobs.write_stream("audio/1", parts(b"abc", b"", b"de"), limit=5)
+    assert (stored.size, stored.sha256) == (5, hashlib.sha256(b"abcde").digest())
+    assert await read(blobs, "audio/1") == b"abcde"
+
+
+async def test_one_byte_too_many_keeps_nothing(blobs: FolderBlobs, tmp_path: Path) -> None:
+    with pytest.raises(BlobTooLarge):
+        await blobs.write_stream("audio/1", parts(b"abc", b"def"), limit=5)
+    assert files(tmp_path) == []
+
+
+async def test_a_stream_that_breaks_keeps_nothing(blobs: FolderBlobs, tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"abc"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await blobs.write_stream("audio/1", broken(), limit=5)
+    assert files(tmp_path) == []
+
+
+async def test_a_blob_does_not_appear_before_it_is_whole(blobs: FolderBlobs, tmp_path: Path) -> None:
+    async def watched() -> AsyncIterator[bytes]:
+        yield b"abc"
+        assert not (tmp_path / "blobs/audio/1").exists()
+        yield b"def"
+        assert not (tmp_path / "blobs/audio/1").exists()
+
+    await blobs.write_stream("audio/1", watched(), limit=6)
+    assert files(tmp_path) == ["audio/1"]
+
+
+async def test_a_small_write_replaces_what_was_there(blobs: FolderBlobs, tmp_path: Path) -> None:
+    await blobs.write("chunks/1/a", b"old")
+    await blobs.write("chunks/1/a", b"new")
+    assert await read(blobs, "chunks/1/a") == b"new"
+    assert files(tmp_path) == ["chunks/1/a"]
+
+
+async def test_a_small_write_that_fails_leaves_nothing(blobs: FolderBlobs, tmp_path: Path) -> None:
+    await blobs.write("chunks", b"a file where a folder should be")
+    with pytest.raises(OSError, match="chunks"):
+        await blobs.write("chunks/1/a", b"data")
+    assert files(tmp_path) == ["chunks"]
+
+
+async def test_a_blob_that_is_not_there_is_missing(blobs: FolderBlobs) -> None:
+    with pytest.raises(BlobMissing):
+        await read(blobs, "audio/none")
+
+
+async def test_deleting_takes_those_named_and_minds_none_that_are_gone(
+    blobs: FolderBlobs, tmp_path: Path
+) -> None:
+    for name in ("audio/1", "audio/2", "audio/3"):
+        await blobs.write(name, b"x")
+    await blobs.delete("audio/1", "audio/none", "audio/2")
+    assert files(tmp_path) == ["audio/3"]
+
+
+async def test_deleting_a_folder_takes_all_below_it_and_no_neighbour(
+    blobs: FolderBlobs, tmp_path: Path
+) -> None:
+    for name in ("chunks/1/a", "chunks/1/b", "chunks/10/a"):
+        await blobs.write(name, b"x")
+    await blobs.delete_below("chunks/1")
+    await blobs.delete_below("chunks/none")
+    assert files(tmp_path) == ["chunks/10/a"]
+
+
+async def test_a_start_clears_away_what_old_writes_left(blobs: FolderBlobs, tmp_path: Path) -> None:
+    writing = tmp_path / "blobs/.writing"
+    for name, age in (("old", 2 * 86_400), ("new", 60)):
+        (writing / name).touch()
+        os.utime(writing / name, (time.time() - age,) * 2)
+    await blobs.start()
+    assert files(tmp_path) == [".writing/new"]
+
+
+async def test_the_check_tells_when_the_folder_is_gone(blobs: FolderBlobs, tmp_path: Path) -> None:
+    await blobs.check()
+    (tmp_path / "blobs").rename(tmp_path / "away")
+    with pytest.raises(OSError, match="cannot be written to"):
+        await blobs.check()
+
+
+def test_a_chunk_s_name_carries_unit_and_attempt() -> None:
+    assert chunk_blob("run", "unit", 3) == "chunks/run/unit.3.s16"

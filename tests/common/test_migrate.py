@@ -1,0 +1,87 @@
+"""Migrations: applied once, by one of many, and never over a history that does not fit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from lingoloop_common.store import migrate as module
+from lingoloop_common.store.migrate import Migration, MigrationError, migrate, migrations
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+def names() -> list[str]:
+    return [migration.name for migration in migrations()]
+
+
+async def test_an_empty_database_gets_all_migrations_in_order(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    assert await migrate(connection) == names() == sorted(names())
+    assert await connection.fetchval("SELECT count(*) FROM transcript_run") == 0
+
+
+async def test_a_second_time_applies_nothing(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await migrate(connection)
+    assert await migrate(connection) == []
+
+
+async def test_of_several_at_once_one_applies(database_url: str) -> None:
+    connections = [await asyncpg.connect(database_url) for _ in range(4)]
+    applied = await asyncio.gather(*(migrate(connection) for connection in connections))
+    assert sorted(applied) == [[], [], [], names()]
+    for connection in connections:
+        await connection.close()
+
+
+async def test_a_changed_file_is_refused(
+    connection: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(connection)
+    first = migrations()[0]
+    changed = [Migration(first.number, first.name, first.text + "\n"), *migrations()[1:]]
+    monkeypatch.setattr(module, "migrations", lambda: changed)
+    with pytest.raises(MigrationError, match=f"{first.name} was changed"):
+        await migrate(connection)
+
+
+async def test_a_newer_database_is_refused(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await migrate(connection)
+    await connection.execute("INSERT INTO migration (number, name, checksum) VALUES (9999, 'later', 'x')")
+    with pytest.raises(MigrationError, match="has migration 9999, which this program does not know"):
+        await migrate(connection)
+
+
+async def test_a_migration_that_fails_leaves_nothing_and_blocks_nobody(
+    connection: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(connection)
+    broken = [*migrations(), Migration(9998, "9998_broken", "CREATE TABLE half (); SELECT 1 / 0")]
+    monkeypatch.setattr(module, "migrations", lambda: broken)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(connection)
+    assert await connection.fetchval("SELECT to_regclass('half')") is None
+    monkeypatch.undo()
+    assert await migrate(connection) == []
+
+
+async def test_the_document_s_statements_run_as_written(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    await migrate(connection)
+    await connection.fetch(
+        "SELECT * FROM job WHERE job_type = 'transcribe_long' AND status = 'queued' ORDER BY created_at ASC"
+    )
+    await connection.fetch("SELECT * FROM transcript_run WHERE status = 'queued'")
+    indexes = {
+        row["indexname"]: row["indexdef"] for row in await connection.fetch("SELECT * FROM pg_indexes")
+    }
+    assert indexes["idx_job_status_created"].endswith("(status, created_at)")
+    assert indexes["idx_run_status"].endswith("(status)")

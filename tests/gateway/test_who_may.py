@@ -1,0 +1,194 @@
+"""Every route, every kind of caller: who is not the owner, or not allowed, learns nothing."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+import pytest
+
+from tests import media
+from tests.gateway.world import PAGE, SECRET, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+READING = [
+    "/api/runs/{run}",
+    "/api/runs/{run}/progress",
+    "/api/runs/{run}/segments",
+    "/api/runs/{run}/export?fmt=txt",
+    "/api/runs/{run}/export?fmt=json",
+    "/api/runs/{run}/events",
+    "/api/runs/events",
+]
+ROUTES = [*READING, "POST /api/audios"]
+
+
+def signed(secret: str | None = SECRET, algorithm: str = "HS256", **changed: object) -> str:
+    claims = {"sub": "ann", "scope": "runs:read runs:write", "exp": int(time.time()) + 600, **changed}
+    return f"Bearer {jwt.encode(claims, secret, algorithm=algorithm)}"
+
+
+UNKNOWN: dict[str, Callable[[], str | None]] = {
+    "no token": lambda: None,
+    "garbage": lambda: "Bearer garbage",
+    "an expired token": lambda: signed(exp=int(time.time()) - 31),
+    "a wrong signature": lambda: signed("another-secret-that-is-long-enough-0123456789"),
+    "algorithm none": lambda: signed(None, "none"),
+    "another scheme": lambda: "Basic YW5uOnB3",
+    "no owner": lambda: signed(sub=""),
+}
+
+
+async def send(world: World, route: str, authorization: str | None, run_id: str = "019a0000-0000-7000-8000-000000000000") -> httpx.Response:
+    """Send a request; of a stream that opens, only the head is read."""
+    headers = {"Authorization": authorization} if authorization else {}
+    if route.startswith("POST"):
+        return await world.http.post(route[5:], content=media.wav(), params={"model": "long"}, headers=headers)
+    async with world.http.stream("GET", route.format(run=run_id), headers=headers) as response:
+        if response.headers["Content-Type"] != "text/event-stream":
+            await response.aread()
+        return response
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("how", UNKNOWN)
+async def test_without_a_good_token_every_call_is_401(idle_world: World, how: str, route: str) -> None:
+    owned = await idle_world.accepted("ann", model="long")
+    before = idle_world.stored()
+    response = await send(idle_world, route, UNKNOWN[how](), owned["runId"])
+    assert (response.status_code, response.json()["code"]) == (401, "unauthorized")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert idle_world.stored() == before
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("scope", ["", "admin", "runs", "runs:writer"])
+async def test_without_the_scope_every_call_is_403(idle_world: World, route: str, scope: str) -> None:
+    owned = await idle_world.accepted("ann", model="long")
+    response = await send(idle_world, route, signed(scope=scope), owned["runId"])
+    assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+
+
+async def test_reading_does_not_include_writing(idle_world: World) -> None:
+    assert (await send(idle_world, "POST /api/audios", signed(scope="runs:read admin"))).status_code == 403
+
+
+@pytest.mark.parametrize("route", READING)
+@pytest.mark.parametrize("scope", ["runs:read", "runs:write"])
+async def test_the_owner_may_read_with_either_scope(idle_world: World, route: str, scope: str) -> None:
+    owned = await idle_world.accepted("ann", model="long")
+    assert (await send(idle_world, route, signed(scope=scope), owned["runId"])).status_code == 200
+
+
+@pytest.mark.parametrize("route", [route for route in READING if "{run}" in route])
+@pytest.mark.parametrize("scope", ["runs:read runs:write", "runs:read runs:write admin"])
+async def test_somebody_elses_run_is_answered_like_one_that_does_not_exist(
+    idle_world: World, route: str, scope: str
+) -> None:
+    theirs = await idle_world.accepted(idle_world.new_owner(), model="long")
+    other = await send(idle_world, route, signed(scope=scope), theirs["runId"])
+    missing = await send(idle_world, route, signed(scope=scope))
+    assert other.status_code == missing.status_code == 404
+    assert other.json() == missing.json()
+
+
+@pytest.mark.parametrize("route", [route for route in READING if "{run}" in route])
+@pytest.mark.parametrize("run_id", ["nonsense", "1", "%00", "%2e%2e", "a%2Fb"])
+async def test_an_id_that_is_none_is_404(idle_world: World, route: str, run_id: str) -> None:
+    assert (await send(idle_world, route, signed(), run_id)).status_code == 404
+
+
+@pytest.mark.parametrize(("route", "status"), [
+    ("/api/runs/{run}/export", 200), ("/api/runs/{run}/events", 200), ("/api/runs/events", 200),
+    ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
+])  # fmt: skip
+async def test_a_token_in_the_query_is_taken_only_where_a_browser_cannot_set_a_header(
+    idle_world: World, route: str, status: int
+) -> None:
+    owned = await idle_world.accepted("ann", model="long")
+    target = f"{route}?access_token={signed().removeprefix('Bearer ')}"
+    assert (await send(idle_world, target, None, owned["runId"])).status_code == status
+
+
+async def test_an_upload_does_not_take_a_token_in_the_query(idle_world: World) -> None:
+    response = await idle_world.http.post("/api/audios", content=media.wav(), params={"access_token": idle_world.token("ann")})
+    assert response.status_code == 401
+
+
+async def test_a_token_of_bytes_that_are_no_text_is_401(idle_world: World) -> None:
+    url = urlsplit(idle_world.gateway.url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(b"GET /api/runs/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe.e30.x\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+    writer.close()
+
+
+@pytest.mark.parametrize(("method", "target", "status", "allow"), [
+    ("GET", "/", 404, None), ("GET", "/api", 404, None), ("GET", "/api/nothing", 404, None), ("POST", "/api/runs/x/y/z", 404, None),
+    ("OPTIONS", "/api/nothing", 404, None), ("GET", "/metrics", 404, None), ("GET", "/healthz", 404, None),
+    ("GET", "/api/audios", 405, {"POST"}), ("PUT", "/api/audios", 405, {"POST"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
+    ("POST", "/api/runs/x/events", 405, {"GET"}), ("BREW", "/api/audios", 405, {"POST"}),
+])  # fmt: skip
+async def test_an_unknown_path_is_404_and_a_wrong_method_405_that_says_which_are_right(
+    idle_world: World, method: str, target: str, status: int, allow: set[str] | None
+) -> None:
+    response = await idle_world.http.request(method, target, headers={"Authorization": signed()})
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert (body["status"], body["code"]) == (status, "not_found" if status == 404 else "method_not_allowed")
+    assert {"type", "title", "detail", "error"} <= set(body)
+    if allow:
+        assert set(response.headers["Allow"].replace(" ", "").split(",")) == allow
+
+
+async def test_every_answer_has_an_id_of_its_own(idle_world: World) -> None:
+    owned = await idle_world.accepted("ann", model="long")
+    answers = [
+        await send(idle_world, route, authorization, owned["runId"])
+        for route in [*ROUTES, "/nowhere"]
+        for authorization in (signed(), None)
+    ]
+    answers.append(await idle_world.http.options("/api/audios", headers={"Access-Control-Request-Method": "POST"}))
+    ids = [answer.headers.get("X-Request-Id") for answer in answers]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+
+
+async def test_an_unexpected_error_is_500_and_keeps_its_text_to_itself(
+    idle_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("password=hunter2 in /etc/secret")
+
+    monkeypatch.setattr("lingoloop_gateway.runs.Runs.get", broken)
+    response = await send(idle_world, "/api/runs/{run}", signed())
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+    assert "hunter2" not in response.text
+    assert "RuntimeError" not in response.text
+
+
+async def test_a_database_that_is_away_is_503(idle_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise ConnectionRefusedError("10.1.2.3:5432")
+
+    monkeypatch.setattr("lingoloop_gateway.runs.Runs.get", away)
+    response = await send(idle_world, "/api/runs/{run}", signed())
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert "10.1.2.3" not in response.text
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [(PAGE, True), ("https://evil.example", False)])
+async def test_only_pages_of_allowed_origins_may_read_answers(idle_world: World, origin: str, allowed: bool) -> None:
+    preflight = await idle_world.http.options(
+        "/api/audios", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
+    )
+    answer = await idle_world.http.get("/api/runs/x", headers={"Origin": origin, "Authorization": signed()})
+    assert (preflight.status_code, answer.status_code) == (204, 404)
+    for response in (preflight, answer):
+        assert (response.headers.get("Access-Control-Allow-Origin") == origin) == allowed
+    assert ("POST" in preflight.headers.get("Access-Control-Allow-Methods", "")) == allowed
