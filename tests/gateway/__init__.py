@@ -1,0 +1,1 @@
+"""The gateway, whole and in parts."""

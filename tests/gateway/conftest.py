@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
-from lingoloop_common.store.migrate import migrate
 
+from lingoloop_common.store.migrate import migrate
 from tests.gateway.world import World, running_world
 from tests.servers.postgres import PostgresServer
 
@@ -49,7 +49,9 @@ async def world(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def idle_world(other_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def idle_world(
+    other_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """No transcriber runs: the lane is known, but nothing is done."""
     folder = tmp_path_factory.mktemp("idle")
     async with running_world(

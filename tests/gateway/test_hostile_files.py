@@ -10,8 +10,8 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from lingoloop_gateway import probe
 
+from lingoloop_gateway import probe
 from tests import media
 from tests.gateway.world import World
 from tests.waiting import eventually
@@ -99,9 +99,15 @@ async def test_a_playlist_makes_the_service_open_nothing_else(idle_world: World)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    secret = idle_world.folder / "secret.wav"
-    secret.write_bytes(media.wav())
-    for address in (f"http://127.0.0.1:{port}/a.ts", f"tcp://127.0.0.1:{port}", str(secret), f"concat:{secret}|{secret}"):
+    theirs = (await idle_world.accepted(idle_world.new_owner(), model="long"))["audioId"]
+    secret = idle_world.folder / "audio" / theirs
+    for address in (
+        f"http://127.0.0.1:{port}/a.ts",
+        f"tcp://127.0.0.1:{port}",
+        str(secret),
+        f"concat:{secret}|{secret}",
+        theirs,  # beside the playlist's own blob
+    ):
         playlists = [
             f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n",
             f"ffconcat version 1.0\nfile '{address}'\n",
@@ -113,7 +119,9 @@ async def test_a_playlist_makes_the_service_open_nothing_else(idle_world: World)
         for text in playlists:
             owner = idle_world.new_owner()
             async with idle_world.leaving_nothing(owner):
-                response = await idle_world.post(owner, text.encode(), filename="talk.m3u8", kind="audio/mpegurl")
+                response = await idle_world.post(
+                    owner, text.encode(), filename="talk.m3u8", kind="audio/mpegurl"
+                )
             assert response.status_code == 422, text
     server.close()
     assert asked == []
@@ -164,7 +172,7 @@ async def test_other_requests_are_answered_while_files_are_looked_at(idle_world:
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     posting = [asyncio.create_task(idle_world.post(owner, media.wav(), model="long")) for _ in range(4)]
-    await eventually(lambda: idle_world.probe._free.empty())
+    await eventually(idle_world.probe._free.empty)
     response = await asyncio.wait_for(idle_world.get(owner, f"/api/runs/{body['runId']}"), 5)
     assert response.status_code == 200
     for pid in pids:
@@ -178,7 +186,7 @@ async def test_a_client_that_goes_while_its_file_is_looked_at_frees_the_probe(id
         os.kill(pid, signal.SIGSTOP)
     async with idle_world.leaving_nothing(owner):
         posting = [asyncio.create_task(idle_world.post(owner, media.wav())) for _ in range(2)]
-        await eventually(lambda: idle_world.probe._free.empty())
+        await eventually(idle_world.probe._free.empty)
         for task in posting:
             task.cancel()
         await asyncio.wait(posting)

@@ -4,15 +4,25 @@ import re
 from typing import Any
 
 import pytest
-from lingoloop_gateway.runs import Runs
+import pytest_asyncio
 
+from lingoloop_gateway.runs import Runs
 from tests import media
 from tests.gateway.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-DOCUMENT = {"runId", "audioId", "status", "progress", "timeElapsed", "estimatedTimeRemaining", "audio", "jobs"}
+DOCUMENT = {
+    "runId",
+    "audioId",
+    "status",
+    "progress",
+    "timeElapsed",
+    "estimatedTimeRemaining",
+    "audio",
+    "jobs",
+}
 DESIGN = {"createdAt", "completedAt", "error", "queuePosition", "chunksDone", "chunksTotal"}
 
 
@@ -24,7 +34,11 @@ async def test_progress_has_the_documents_shape_and_the_designs_fields(world: Wo
     progress = (await world.get(owner, f"/api/runs/{body['runId']}/progress")).json()
     assert set(progress) == DOCUMENT | DESIGN
     assert (progress["runId"], progress["audioId"]) == (body["runId"], body["audioId"])
-    assert (progress["status"], progress["progress"], progress["estimatedTimeRemaining"]) == ("succeeded", 100, 0)
+    assert (progress["status"], progress["progress"], progress["estimatedTimeRemaining"]) == (
+        "succeeded",
+        100,
+        0,
+    )
     assert (progress["chunksDone"], progress["chunksTotal"]) == (4, 4)
     assert progress["error"] is None
     assert progress["audio"] == {
@@ -35,7 +49,12 @@ async def test_progress_has_the_documents_shape_and_the_designs_fields(world: Wo
     }
     [job] = progress["jobs"]
     assert set(job) == {"id", "jobType", "status", "retryCount", "createdAt", "updatedAt", "errorMessage"}
-    assert (job["id"], job["jobType"], job["status"], job["retryCount"]) == (body["jobId"], "transcribe_long", "succeeded", 0)
+    assert (job["id"], job["jobType"], job["status"], job["retryCount"]) == (
+        body["jobId"],
+        "transcribe_long",
+        "succeeded",
+        0,
+    )
     for moment in (progress["createdAt"], progress["completedAt"], job["createdAt"], job["updatedAt"]):
         assert ISO.fullmatch(moment)
 
@@ -74,10 +93,15 @@ async def test_a_run_shows_its_recording_and_its_state(world: World) -> None:
     body = await world.accepted(owner, filename="talk.wav", language="de")
     run = (await world.get(owner, f"/api/runs/{body['runId']}")).json()
     assert (run["id"], run["runId"], run["audioId"]) == (body["runId"], body["runId"], body["audioId"])
-    assert (run["status"], run["filename"], run["language"], run["durationMs"]) == ("succeeded", "talk.wav", "de", 1000)
+    assert (run["status"], run["filename"], run["language"], run["durationMs"]) == (
+        "succeeded",
+        "talk.wav",
+        "de",
+        1000,
+    )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def long_run(world: World) -> tuple[str, str]:
     """The owner and the id of a run of 13 segments, some of them in each of 4 chunks."""
     owner = world.new_owner()
@@ -92,16 +116,19 @@ async def test_segments_are_paged_by_cursor_each_once_in_time_order(
 ) -> None:
     owner, run_id = long_run
     segments: list[dict[str, Any]] = []
-    cursor, pages = "", 0
+    target, pages = f"/api/runs/{run_id}/segments?limit={limit}", 0
+    cursor: str | None = "-1"
     while cursor is not None:
-        page = (await world.get(owner, f"/api/runs/{run_id}/segments?limit={limit}{cursor}")).json()
+        page = (await world.get(owner, f"{target}&cursor={cursor}" if pages else target)).json()
         assert set(page) == {"items", "nextCursor"}
         segments += page["items"]
-        cursor = f"&cursor={page['nextCursor']}" if page["nextCursor"] else None
+        cursor = page["nextCursor"]
         pages += 1
     assert len(segments) == 13
     assert pages == -(-13 // limit)
-    assert [segment["start"] for segment in segments] == [20 * c + 5 * s for c in range(4) for s in range(4)][:13]
+    assert [segment["start"] for segment in segments] == [20 * c + 5 * s for c in range(4) for s in range(4)][
+        :13
+    ]
     indexes = [segment["index"] for segment in segments]
     assert indexes == sorted(set(indexes))
 
@@ -119,7 +146,20 @@ async def test_a_segment_has_times_in_seconds_and_its_words(world: World, long_r
     }
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=-1", "limit=x", "cursor=x", "cursor=-2", "cursor=99999999999", "cursor=1e3", "limit=９"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=-1",
+        "limit=x",
+        "cursor=x",
+        "cursor=-2",
+        "cursor=99999999999",
+        "cursor=1e3",
+        "limit=９",
+    ],
+)
 async def test_a_limit_or_cursor_that_is_none_is_422_and_is_named(idle_world: World, query: str) -> None:
     owner = idle_world.new_owner()
     body = await idle_world.accepted(owner, model="long")
@@ -138,13 +178,17 @@ async def test_the_text_export_is_a_line_a_segment(world: World, long_run: tuple
     assert len(response.text.splitlines()) == 13
 
 
-async def test_text_is_what_is_exported_when_nothing_else_is_asked_for(world: World, long_run: tuple[str, str]) -> None:
+async def test_text_is_what_is_exported_when_nothing_else_is_asked_for(
+    world: World, long_run: tuple[str, str]
+) -> None:
     owner, run_id = long_run
     plain = await world.get(owner, f"/api/runs/{run_id}/export")
     assert plain.text == (await world.get(owner, f"/api/runs/{run_id}/export?fmt=txt")).text
 
 
-async def test_the_json_export_is_the_run_with_the_segments_of_the_api(world: World, long_run: tuple[str, str]) -> None:
+async def test_the_json_export_is_the_run_with_the_segments_of_the_api(
+    world: World, long_run: tuple[str, str]
+) -> None:
     owner, run_id = long_run
     response = await world.get(owner, f"/api/runs/{run_id}/export?fmt=json")
     segments = (await world.get(owner, f"/api/runs/{run_id}/segments?limit=1000")).json()["items"]
@@ -182,5 +226,5 @@ async def test_an_export_that_breaks_in_the_middle_does_not_look_whole(
         return await segments(self, *ids, after=after, limit=2)
 
     monkeypatch.setattr(Runs, "segments", breaks)
-    with pytest.raises(Exception, match="(?i)peer closed|incomplete|disconnected|read"):
+    with pytest.raises(Exception, match=r"(?i)peer closed|incomplete|disconnected|read"):
         await world.get(owner, f"/api/runs/{run_id}/export?fmt=txt")

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from lingoloop_common import blobs
 
+from lingoloop_common import blobs
 from tests import media
 from tests.gateway.world import END, World, part, running_world
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -102,14 +103,21 @@ async def test_a_malformed_form_is_400_and_leaves_nothing(idle_world: World, wha
 
 
 @pytest.mark.parametrize("length", [b"99999999", b"3", b"-1", b"many"])
-async def test_the_length_that_a_part_claims_to_have_is_not_believed(idle_world: World, length: bytes) -> None:
+async def test_the_length_that_a_part_claims_to_have_is_not_believed(
+    idle_world: World, length: bytes
+) -> None:
     owner = idle_world.new_owner()
     body = part("file", media.wav(), filename="a.wav", headers=b"Content-Length: " + length + b"\r\n") + END
     assert (await idle_world.post_body(owner, body)).status_code == 202
-    assert await idle_world.database.pool.fetchval("SELECT size_bytes FROM audio WHERE owner = $1", owner) == len(media.wav())
+    assert await idle_world.database.pool.fetchval(
+        "SELECT size_bytes FROM audio WHERE owner = $1", owner
+    ) == len(media.wav())
 
 
-@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "b" * 80])
+@pytest.mark.parametrize(
+    "kind",
+    ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "b" * 80],
+)
 async def test_a_form_without_a_good_boundary_is_400(idle_world: World, kind: str) -> None:
     response = await idle_world.post(idle_world.new_owner(), FILE + END, kind=kind)
     assert response.status_code == 400
@@ -129,7 +137,9 @@ async def test_an_empty_file_is_422(idle_world: World, how: str) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def narrow_world(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def narrow_world(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """Takes uploads of 100,000 bytes and of two seconds."""
     folder = tmp_path_factory.mktemp("narrow")
     async with running_world(
@@ -168,7 +178,9 @@ async def test_an_upload_of_unknown_length_is_stopped_at_the_limit(narrow_world:
             sent += 50_000
 
     async with narrow_world.leaving_nothing(owner):
-        response = await narrow_world.http.post("/api/audios", content=endless(), headers=narrow_world.bearer(owner))
+        response = await narrow_world.http.post(
+            "/api/audios", content=endless(), headers=narrow_world.bearer(owner)
+        )
     assert response.status_code == 413
 
 
@@ -191,17 +203,24 @@ async def test_a_client_that_breaks_off_in_the_middle_leaves_nothing(idle_world:
         f"POST /api/audios HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {idle_world.token(owner)}\r\n"
         f"Content-Type: {kind}\r\n{length}\r\n\r\n"
     )
-    body = FILE[:20_000] if how == "form" else b"4e20\r\n" + b"x" * 20_000 + b"\r\n" if how == "chunked" else b"x" * 20_000
+    body = (
+        FILE[:20_000]
+        if how == "form"
+        else b"4e20\r\n" + b"x" * 20_000 + b"\r\n"
+        if how == "chunked"
+        else b"x" * 20_000
+    )
     async with idle_world.leaving_nothing(owner):
         _, writer = await asyncio.open_connection(url.hostname, url.port)
         writer.write(head.encode() + body)
         await writer.drain()
-        while idle_world.stored() <= before:  # its beginning is being written
-            await asyncio.sleep(0.01)
+        await eventually(lambda: idle_world.stored() - before)  # its beginning is being written
         writer.transport.abort()
 
 
-async def test_a_full_disk_is_507_and_leaves_nothing(idle_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_507_and_leaves_nothing(
+    idle_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(file: BinaryIO, digest: Any, data: bytes) -> None:
         file.write(data[:100])
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -249,7 +268,9 @@ async def test_a_long_file_name_is_cut(idle_world: World) -> None:
         assert name == "x" * 251 + ".wav"
 
 
-@pytest.mark.parametrize("name", [b"\xff\xfe.wav", b"../x\xc3\xa9.wav", b"a\\\"b.wav", b"a%0d%0ab.wav", b"\xed\xa0\x80.wav"])
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe.wav", b"../x\xc3\xa9.wav", b'a\\"b.wav', b"a%0d%0ab.wav", b"\xed\xa0\x80.wav"]
+)
 async def test_a_file_name_of_any_bytes_harms_nothing(idle_world: World, name: bytes) -> None:
     owner = idle_world.new_owner()
     head = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="' + name + b'"\r\n\r\n'
@@ -260,7 +281,9 @@ async def test_a_file_name_of_any_bytes_harms_nothing(idle_world: World, name: b
         assert "/" not in run.json()["filename"]
 
 
-@pytest.mark.parametrize("kind", ["text/html", "a" * 5_000, "audio/wav\xff", "nonsense", "audio/ogg; codecs=opus"])
+@pytest.mark.parametrize(
+    "kind", ["text/html", "a" * 5_000, "audio/wav\xff", "nonsense", "audio/ogg; codecs=opus"]
+)
 async def test_a_content_type_is_kept_only_if_it_is_one(idle_world: World, kind: str) -> None:
     owner = idle_world.new_owner()
     headers = {**idle_world.bearer(owner), "Content-Type": kind.encode("latin-1")}
@@ -268,5 +291,3 @@ async def test_a_content_type_is_kept_only_if_it_is_one(idle_world: World, kind:
     assert response.status_code == 202, response.text
     stored = await idle_world.database.pool.fetchval("SELECT content_type FROM audio WHERE owner = $1", owner)
     assert stored in ("text/html", "application/octet-stream", "audio/ogg")
-
-

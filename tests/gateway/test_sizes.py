@@ -1,6 +1,7 @@
 """Small or large: the document's rule."""
 
 import pytest
+
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
 LIMITS = SyncLimits(max_bytes=10_485_760, max_duration_ms=60_000)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from asyncpg.exceptions import ConnectionDoesNotExistError
 from asyncpg.transaction import Transaction
+
 from lingoloop_common.store import runs
 from lingoloop_gateway import uploads
-
 from tests import media
 from tests.gateway.world import World, running_world
 from tests.waiting import eventually
@@ -45,7 +45,12 @@ async def test_sound_and_video_in_every_usual_format_are_taken_with_their_length
     assert body["status"] == "succeeded"
     assert abs(body["durationMs"] - 3000) <= 60
     stored = await world.database.pool.fetchrow("SELECT * FROM audio WHERE owner = $1", owner)
-    assert (stored["filename"], stored["size_bytes"], stored["content_type"]) == (name, len(data), f"audio/{kind}")
+    assert stored is not None
+    assert (stored["filename"], stored["size_bytes"], stored["content_type"]) == (
+        name,
+        len(data),
+        f"audio/{kind}",
+    )
     assert (world.folder / stored["blob"]).read_bytes() == data
 
 
@@ -79,7 +84,9 @@ LARGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("why", LARGE)
-async def test_a_large_recording_is_answered_with_202_and_where_its_run_is(idle_world: World, why: str) -> None:
+async def test_a_large_recording_is_answered_with_202_and_where_its_run_is(
+    idle_world: World, why: str
+) -> None:
     owner = idle_world.new_owner()
     data, query = LARGE[why]()
     response = await idle_world.post(owner, data, **query)
@@ -117,7 +124,9 @@ async def test_a_large_recording_is_transcribed(world: World) -> None:
 async def test_model_long_is_a_wish_for_the_long_way_and_not_a_models_name(world: World) -> None:
     owner = world.new_owner()
     body = await world.accepted(owner, model="long")
-    lane = await world.database.pool.fetchval("SELECT lane FROM transcript_run WHERE id::text = $1", body["runId"])
+    lane = await world.database.pool.fetchval(
+        "SELECT lane FROM transcript_run WHERE id::text = $1", body["runId"]
+    )
     assert lane == "simulated"
 
 
@@ -140,7 +149,9 @@ async def test_a_small_run_that_fails_is_422_with_its_cause_and_its_ids(
 async def test_a_small_run_that_takes_too_long_is_202_and_nothing_is_lost(
     own_database_url: str, own_folder: Path
 ) -> None:
-    async with running_world(own_database_url, own_folder, transcribes=False, transcribe_sync_timeout_ms=150) as world:
+    async with running_world(
+        own_database_url, own_folder, transcribes=False, transcribe_sync_timeout_ms=150
+    ) as world:
         response = await world.post("ann", media.wav())
         body = response.json()
         assert response.status_code == 202
@@ -183,6 +194,7 @@ async def test_the_first_event_of_a_run_is_1_and_is_written_with_it(idle_world: 
         " JOIN run_event e ON e.run_id = r.id JOIN unit u ON u.run_id = r.id WHERE r.id::text = $1",
         body["runId"],
     )
+    assert row is not None
     assert tuple(row) == (1, 1, "plan", "ready")
 
 
@@ -223,7 +235,9 @@ async def test_a_commit_whose_answer_is_lost_keeps_the_recording_of_the_run_that
     assert len(idle_world.stored() - before) == 1
 
 
-async def test_a_client_that_goes_away_after_its_last_byte_leaves_a_whole_run_or_nothing(idle_world: World) -> None:
+async def test_a_client_that_goes_away_after_its_last_byte_leaves_a_whole_run_or_nothing(
+    idle_world: World,
+) -> None:
     owner = idle_world.new_owner()
     before = idle_world.stored()
     for delay in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05):

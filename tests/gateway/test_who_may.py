@@ -26,7 +26,7 @@ READING = [
 ROUTES = [*READING, "POST /api/audios"]
 
 
-def signed(secret: str | None = SECRET, algorithm: str = "HS256", **changed: object) -> str:
+def signed(secret: str = SECRET, algorithm: str = "HS256", **changed: object) -> str:
     claims = {"sub": "ann", "scope": "runs:read runs:write", "exp": int(time.time()) + 600, **changed}
     return f"Bearer {jwt.encode(claims, secret, algorithm=algorithm)}"
 
@@ -36,17 +36,21 @@ UNKNOWN: dict[str, Callable[[], str | None]] = {
     "garbage": lambda: "Bearer garbage",
     "an expired token": lambda: signed(exp=int(time.time()) - 31),
     "a wrong signature": lambda: signed("another-secret-that-is-long-enough-0123456789"),
-    "algorithm none": lambda: signed(None, "none"),
+    "algorithm none": lambda: signed("", "none"),
     "another scheme": lambda: "Basic YW5uOnB3",
     "no owner": lambda: signed(sub=""),
 }
 
 
-async def send(world: World, route: str, authorization: str | None, run_id: str = "019a0000-0000-7000-8000-000000000000") -> httpx.Response:
+async def send(
+    world: World, route: str, authorization: str | None, run_id: str = "019a0000-0000-7000-8000-000000000000"
+) -> httpx.Response:
     """Send a request; of a stream that opens, only the head is read."""
     headers = {"Authorization": authorization} if authorization else {}
     if route.startswith("POST"):
-        return await world.http.post(route[5:], content=media.wav(), params={"model": "long"}, headers=headers)
+        return await world.http.post(
+            route[5:], content=media.wav(), params={"model": "long"}, headers=headers
+        )
     async with world.http.stream("GET", route.format(run=run_id), headers=headers) as response:
         if response.headers["Content-Type"] != "text/event-stream":
             await response.aread()
@@ -115,7 +119,9 @@ async def test_a_token_in_the_query_is_taken_only_where_a_browser_cannot_set_a_h
 
 
 async def test_an_upload_does_not_take_a_token_in_the_query(idle_world: World) -> None:
-    response = await idle_world.http.post("/api/audios", content=media.wav(), params={"access_token": idle_world.token("ann")})
+    response = await idle_world.http.post(
+        "/api/audios", content=media.wav(), params={"access_token": idle_world.token("ann")}
+    )
     assert response.status_code == 401
 
 
@@ -131,7 +137,7 @@ async def test_a_token_of_bytes_that_are_no_text_is_401(idle_world: World) -> No
     ("GET", "/", 404, None), ("GET", "/api", 404, None), ("GET", "/api/nothing", 404, None), ("POST", "/api/runs/x/y/z", 404, None),
     ("OPTIONS", "/api/nothing", 404, None), ("GET", "/metrics", 404, None), ("GET", "/healthz", 404, None),
     ("GET", "/api/audios", 405, {"POST"}), ("PUT", "/api/audios", 405, {"POST"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
-    ("POST", "/api/runs/x/events", 405, {"GET"}), ("BREW", "/api/audios", 405, {"POST"}),
+    ("POST", "/api/runs/x/events", 405, {"GET"}),
 ])  # fmt: skip
 async def test_an_unknown_path_is_404_and_a_wrong_method_405_that_says_which_are_right(
     idle_world: World, method: str, target: str, status: int, allow: set[str] | None
@@ -153,7 +159,9 @@ async def test_every_answer_has_an_id_of_its_own(idle_world: World) -> None:
         for route in [*ROUTES, "/nowhere"]
         for authorization in (signed(), None)
     ]
-    answers.append(await idle_world.http.options("/api/audios", headers={"Access-Control-Request-Method": "POST"}))
+    answers.append(
+        await idle_world.http.options("/api/audios", headers={"Access-Control-Request-Method": "POST"})
+    )
     ids = [answer.headers.get("X-Request-Id") for answer in answers]
     assert all(ids)
     assert len(set(ids)) == len(ids)
@@ -183,7 +191,9 @@ async def test_a_database_that_is_away_is_503(idle_world: World, monkeypatch: py
 
 
 @pytest.mark.parametrize(("origin", "allowed"), [(PAGE, True), ("https://evil.example", False)])
-async def test_only_pages_of_allowed_origins_may_read_answers(idle_world: World, origin: str, allowed: bool) -> None:
+async def test_only_pages_of_allowed_origins_may_read_answers(
+    idle_world: World, origin: str, allowed: bool
+) -> None:
     preflight = await idle_world.http.options(
         "/api/audios", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
     )

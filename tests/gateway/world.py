@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 import lingoloop_gateway.app
 import lingoloop_notifier.app
 import lingoloop_transcriber.app
@@ -26,7 +27,6 @@ from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.settings import TranscriberSettings
-
 from tests import media
 from tests.rows import add_worker
 from tests.waiting import eventually
@@ -93,6 +93,7 @@ class World:
 
     async def finished(self, owner: str, run_id: str) -> dict[str, Any]:
         """Wait for a run's end and return it."""
+
         async def ended() -> bool:
             return (await self.get(owner, f"/api/runs/{run_id}")).json()["status"] in ("succeeded", "failed")
 
@@ -106,7 +107,9 @@ class World:
         return {str(path.relative_to(self.folder)) for path in below}
 
     async def count(self, table: str, owner: str) -> int:
-        number: int = await self.database.pool.fetchval(f"SELECT count(*) FROM {table} WHERE owner = $1", owner)
+        number: int = await self.database.pool.fetchval(
+            f"SELECT count(*) FROM {table} WHERE owner = $1", owner
+        )
         return number
 
     async def fail_plan(self, owner: str, code: str, message: str) -> None:
@@ -153,6 +156,7 @@ async def running_world(
         "engine": "simulated",
         "cors_allowed_origins": PAGE,
         "shutdown_grace_ms": 1000,
+        "worker_max_retries": 0,
         **settings,
     }
     database = Database(database_url, pool_max=20, startup_timeout=10, exclusive=True)
@@ -160,7 +164,9 @@ async def running_world(
     relay, blobs = Relay(database, broker), FolderBlobs(folder)
     common: dict[str, Any] = {"database": database, "broker": broker, "relay": relay, "blobs": blobs}
     notifier_settings = read_settings(NotifierSettings, **given, notifier_host="127.0.0.1", notifier_port=0)
-    notifier_parts, notifier = lingoloop_notifier.app.parts(notifier_settings, database=database, broker=broker)
+    notifier_parts, notifier = lingoloop_notifier.app.parts(
+        notifier_settings, database=database, broker=broker
+    )
     given.setdefault("gateway_port", 0)
     gateway_settings = read_settings(GatewaySettings, **given, gateway_host="127.0.0.1")
     address: dict[str, str] = {}
@@ -172,17 +178,27 @@ async def running_world(
     transcriber = lingoloop_transcriber.app.parts(transcriber_settings, **common) if transcribes else []
     async with running([blobs, database, broker, relay, *notifier_parts, *transcriber, *gateway_parts]):
         if not transcribes:
-            await add_worker(database.pool)  # type: ignore[arg-type]  # a pool executes too
+            await add_worker(database.pool)
         async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as http:
             yield World(database, relay, folder, probe, gateway, notifier, http, address)
 
 
 def part(name: str, data: bytes, *, filename: str | None = None, headers: bytes = b"") -> bytes:
     """Return one part of a form, from its boundary on."""
-    disposition = f'Content-Disposition: form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
-    return b"--" + BOUNDARY.encode() + b"\r\n" + disposition.encode() + b"\r\n" + headers + b"\r\n" + data + b"\r\n"
+    disposition = f'Content-Disposition: form-data; name="{name}"' + (
+        f'; filename="{filename}"' if filename else ""
+    )
+    return (
+        b"--"
+        + BOUNDARY.encode()
+        + b"\r\n"
+        + disposition.encode()
+        + b"\r\n"
+        + headers
+        + b"\r\n"
+        + data
+        + b"\r\n"
+    )
 
 
 END = b"--" + BOUNDARY.encode() + b"--\r\n"
-
-

@@ -1,0 +1,1 @@
+"""The notifier, whole and in parts."""

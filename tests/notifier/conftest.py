@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 import pytest_asyncio
-from lingoloop_common.store.migrate import migrate
 
+from lingoloop_common.store.migrate import migrate
 from tests.notifier.world import HeldBroker, World, running_world
 from tests.servers.postgres import PostgresServer
 

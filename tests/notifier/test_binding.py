@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from lingoloop_common.contracts.events import shard
 
+from lingoloop_common.contracts.events import shard
 from tests.notifier.world import World
 from tests.waiting import eventually
 

@@ -4,6 +4,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lingoloop_common.contracts.events import StreamError, encode
 from lingoloop_notifier.frames import HEARTBEAT, frame, retry
 

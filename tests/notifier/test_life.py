@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+
 from lingoloop_common import metrics
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import UPDATED
 from lingoloop_notifier import hub, stream
-
 from tests.notifier.world import HeldBroker, World, path, running_world
 from tests.rows import AddedRun
 from tests.waiting import eventually
@@ -30,7 +30,9 @@ def subscribers(scope: str) -> float:
     return value
 
 
-async def test_a_quiet_stream_gets_comments_as_heartbeats(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_gets_comments_as_heartbeats(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.02)
     owner = world.new_owner()
     run = await world.add_run(owner)
@@ -151,7 +153,9 @@ async def own_world(module_database_url: str) -> AsyncIterator[World]:
         yield world
 
 
-async def test_a_shutdown_ends_streams_with_a_pause_that_differs_from_client_to_client(own_world: World) -> None:
+async def test_a_shutdown_ends_streams_with_a_pause_that_differs_from_client_to_client(
+    own_world: World,
+) -> None:
     owner = "stopped"
     run = await own_world.add_run(owner)
     opened = [own_world.listen(owner, run if number % 2 else None) for number in range(20)]

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+
 from lingoloop_notifier import history, stream
 from lingoloop_notifier.history import Opening, RunHistory, Stored
-
 from tests.notifier.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

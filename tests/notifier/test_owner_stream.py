@@ -1,8 +1,8 @@
 """The stream of all of an owner's runs: `snapshot`, then everything that happens, under numbers of its own."""
 
 import pytest
-from lingoloop_notifier import history
 
+from lingoloop_notifier import history
 from tests.notifier.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -10,7 +10,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_the_first_frame_is_a_snapshot_of_the_runs_under_way(world: World) -> None:
     owner = world.new_owner()
-    ended, waiting, working = [await world.add_run(owner, status=status) for status in ("processing", "queued", "processing")]
+    ended, waiting, working = [
+        await world.add_run(owner, status=status) for status in ("processing", "queued", "processing")
+    ]
     await world.finish(ended)
     async with world.listen(owner, None) as listener:
         snapshot = await listener.next()
@@ -44,7 +46,9 @@ async def test_its_numbers_count_all_runs_without_a_gap(world: World) -> None:
             await world.change(run)
         frames = await listener.take(5)
     assert [frame.id for frame in frames] == ["3", "4", "5", "6", "7"]
-    assert [frame.data["runId"] for frame in frames] == [str(run.run_id) for run in (one, other, one, one, other)]
+    assert [frame.data["runId"] for frame in frames] == [
+        str(run.run_id) for run in (one, other, one, one, other)
+    ]
 
 
 async def test_it_stays_open_after_a_run_is_done(world: World) -> None:
@@ -125,7 +129,9 @@ async def test_a_snapshot_is_bounded(world: World, monkeypatch: pytest.MonkeyPat
     runs = [await world.add_run(owner) for _ in range(3)]
     async with world.listen(owner, None) as listener:
         snapshot = await listener.next()
-    assert [item["runId"] for item in snapshot.data["items"]] == [str(run.run_id) for run in reversed(runs[1:])]
+    assert [item["runId"] for item in snapshot.data["items"]] == [
+        str(run.run_id) for run in reversed(runs[1:])
+    ]
 
 
 async def test_named_adds_event_lines_here_too(world: World) -> None:

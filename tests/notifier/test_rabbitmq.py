@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
-from lingoloop_common.broker.rabbitmq import RabbitBroker
 
+from lingoloop_common.broker.rabbitmq import RabbitBroker
 from tests.notifier.conftest import migrate_database
 from tests.notifier.world import World, running_world
 from tests.servers.proxy import Proxy

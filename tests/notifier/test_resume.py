@@ -4,9 +4,9 @@ import asyncio
 from uuid import UUID
 
 import pytest
+
 from lingoloop_notifier import history
 from lingoloop_notifier.history import Opening, RunHistory, Stored
-
 from tests.notifier.world import World
 from tests.rows import AddedRun
 

@@ -1,8 +1,8 @@
 """One run's stream: `init`, `update`s, `done`, and then its end."""
 
 import pytest
-from lingoloop_common.contracts.transcript import Segment
 
+from lingoloop_common.contracts.transcript import Segment
 from tests.notifier.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

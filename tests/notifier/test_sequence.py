@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lingoloop_notifier.sequence import Sequence
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
-import lingoloop_notifier.app
 import orjson
+
+import lingoloop_notifier.app
 from lingoloop_common.auth import Tokens
 from lingoloop_common.broker import Broker, EventFeed, EventMessage, OnEvent, OnReconnect
 from lingoloop_common.broker.memory import MemoryBroker
@@ -24,7 +25,6 @@ from lingoloop_common.settings import read_settings
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.runs import Change, change_run, lock_run
 from lingoloop_notifier.settings import NotifierSettings
-
 from tests.rows import AddedRun, add_run
 
 SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"
@@ -219,7 +219,9 @@ class World:
     async def finish_chunk(self, run: AddedRun, index: int = 0, texts: tuple[str, ...] = ("words",)) -> None:
         """End one of a run's units, with segments, as a transcriber does."""
         segments = [
-            Segment(index=index * 1000 + place, start=float(place), end=place + 1.0, text=text, confidence=0.9)
+            Segment(
+                index=index * 1000 + place, start=float(place), end=place + 1.0, text=text, confidence=0.9
+            )
             for place, text in enumerate(texts)
         ]
         await self.add_segments(run.run_id, segments)
@@ -234,16 +236,25 @@ class World:
 
     async def finish(self, run: AddedRun) -> None:
         """End all that is left of a run."""
-        left = await self.database.pool.fetchval("SELECT units_left FROM transcript_run WHERE id = $1", run.run_id)
+        left = await self.database.pool.fetchval(
+            "SELECT units_left FROM transcript_run WHERE id = $1", run.run_id
+        )
         await self.change(run, Change(units_ended=left))
 
     async def add_segments(self, run_id: UUID, segments: list[Segment]) -> None:
         await self.database.pool.executemany(
-            'INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)'
+            "INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7)",
             [
-                (run_id, s.index, s.start, s.end, s.text, s.confidence,
-                 [{"word": s.text, "start": s.start, "end": s.end, "confidence": s.confidence}])
+                (
+                    run_id,
+                    s.index,
+                    s.start,
+                    s.end,
+                    s.text,
+                    s.confidence,
+                    [{"word": s.text, "start": s.start, "end": s.end, "confidence": s.confidence}],
+                )
                 for s in segments
             ],
         )
@@ -253,7 +264,9 @@ class World:
         while await self.relay.send_batch():
             pass
 
-    def token(self, owner: str, scope: str = "runs:read", *, issued_at: float | None = None, ttl: int = 3600) -> str:
+    def token(
+        self, owner: str, scope: str = "runs:read", *, issued_at: float | None = None, ttl: int = 3600
+    ) -> str:
         return Tokens(SECRET).sign(owner, scope, issued_at=int(issued_at or time.time()), ttl=ttl)
 
     def listen(
@@ -296,7 +309,9 @@ async def running_world(database_url: str, broker: Broker) -> AsyncIterator[Worl
     )
     parts, server = lingoloop_notifier.app.parts(settings, database=database, broker=broker)
     connector = aiohttp.TCPConnector(limit=0)
-    async with running([database, broker, *parts]):
-        async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-            # The relay is not started: tests say when something is sent.
-            yield World(database, broker, Relay(database, broker), server, session)
+    async with (
+        running([database, broker, *parts]),
+        aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
+    ):
+        # The relay is not started: tests say when something is sent.
+        yield World(database, broker, Relay(database, broker), server, session)

@@ -20,7 +20,13 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
     ]
     if not pretty:
         shared.append(structlog.processors.format_exc_info)
-    renderer = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    # Not the default traces, which show what the variables held: tokens and transcripts among it.
+    plain = structlog.dev.plain_traceback
+    renderer = (
+        structlog.dev.ConsoleRenderer(exception_formatter=plain)
+        if pretty
+        else structlog.processors.JSONRenderer()
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -69,7 +69,9 @@ async def _read_multipart(
         except (ValueError, AssertionError) as error:
             raise Problem("bad_request", f"the form cannot be read: {error}") from error
         except HttpProcessingError as error:
-            raise Problem("bad_request", "the form cannot be read: the headers of a part are wrong") from error
+            raise Problem(
+                "bad_request", "the form cannot be read: the headers of a part are wrong"
+            ) from error
         if received is None:
             raise Problem("bad_request", "the form has no part named file")
         return received, read_options(fields)

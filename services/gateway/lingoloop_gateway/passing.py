@@ -1,6 +1,7 @@
 """Passes event streams on from the notifier, byte by byte, so that clients need only one address."""
 
 import contextlib
+import random
 from collections.abc import Callable
 
 import aiohttp
@@ -8,17 +9,17 @@ from aiohttp import web
 
 from lingoloop_common.errors import Problem
 
-PASSED_ON = ("Authorization", "Last-Event-ID", "Origin", "Accept")
+PASSED_ON = ("Authorization", "Last-Event-ID", "Accept")
+"""Not `Origin`: which pages may read an answer is the gateway's own to say."""
 PASSED_BACK = (
     "Content-Type",
     "Cache-Control",
     "X-Accel-Buffering",
     "WWW-Authenticate",
     "X-Request-Id",
-    "Vary",
-    "Access-Control-Allow-Origin",
-    "Access-Control-Expose-Headers",
 )
+GOODBYE_RETRY_MS = (1_000, 15_000)
+"""When the gateway stops, each client is told another pause, so that they do not all come back at once."""
 
 
 class EventStreams:
@@ -28,6 +29,7 @@ class EventStreams:
         self._notifier_url = notifier_url
         self._session: aiohttp.ClientSession | None = None
         self._open: set[aiohttp.ClientResponse] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         """Open the client."""
@@ -41,6 +43,7 @@ class EventStreams:
 
     async def say_goodbye(self, app: web.Application) -> None:
         """End all streams, so that the server can stop; clients come back by themselves."""
+        self._stopping = True
         for upstream in self._open:
             upstream.close()
 
@@ -59,10 +62,17 @@ class EventStreams:
             await response.prepare(request)
             self._open.add(upstream)
             try:
-                with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-                    async for part in upstream.content.iter_any():
-                        await response.write(part)
-                    await response.write_eof()
+                await self._copy(upstream, response)
             finally:
                 self._open.discard(upstream)
             return response
+
+    async def _copy(self, upstream: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+        part = b""
+        with contextlib.suppress(aiohttp.ClientError):
+            async for part in upstream.content.iter_any():
+                await response.write(part)
+        with contextlib.suppress(ConnectionError):
+            if self._stopping and part.endswith(b"\n\n"):  # between two frames
+                await response.write(b"retry: %d\n\n" % random.randint(*GOODBYE_RETRY_MS))  # noqa: S311  (no secret)
+            await response.write_eof()

@@ -153,6 +153,11 @@ def _number(request: web.Request, name: str, *, default: int, least: int, most: 
     text = request.query.get(name)
     if text is None:
         return default
-    if text.removeprefix("-").isdecimal() and len(text) < 12 and least <= int(text) <= most:
+    if (
+        text.isascii()
+        and text.removeprefix("-").isdecimal()
+        and len(text) < 12
+        and least <= int(text) <= most
+    ):
         return int(text)
     raise Problem("invalid_value", f"{name} must be a number from {least} to {most}")

@@ -116,15 +116,17 @@ class Stream:
             ending.cancel()
 
     async def _catch_up(self) -> AsyncIterator[bytes]:
-        """Yield what is stored after the last id. What is not kept any more ends the stream: a client that comes
-        again with its last id gets a fresh first frame.
+        """Yield what is stored after the last id; end the stream where that is not kept any more.
+
+        A client that comes again with its last id then gets a fresh first frame.
         """
         while not self._over:
             page = await self._history.after(self._sequence.last)
             for part in self._push(page or []):
                 yield part
             if page is None or len(page) < history.PAGE:
-                self._over = self._over or page is None or self._sequence.has_gap
+                if page is None or self._sequence.has_gap:
+                    self._over = True
                 return
 
     def _push(self, arrived: list[Stored]) -> Iterator[bytes]:

@@ -127,7 +127,8 @@ class Claims:
         Raises:
             Fenced: the unit is another's by now.
         """
-        assert claim.start_sample is not None and claim.end_sample is not None  # a chunk's claim
+        assert claim.start_sample is not None  # a chunk's claim
+        assert claim.end_sample is not None
         async with self._database.pool.acquire() as connection, connection.transaction():
             run = await lock_run(connection, claim.run_id)
             if not await self._end_unit(connection, claim):

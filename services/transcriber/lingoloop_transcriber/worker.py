@@ -126,9 +126,7 @@ class Worker:
             if self._consumer is not None:
                 await (self._consumer.resume() if wanted else self._consumer.cancel())
             elif wanted:
-                self._consumer = await self._broker.consume(
-                    self._lane, self.receive, limit=self._slots.count
-                )
+                self._consumer = await self._broker.consume(self._lane, self.receive, limit=self._slots.count)
 
     async def _try_to_obey(self) -> None:
         try:
