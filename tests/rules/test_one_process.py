@@ -16,7 +16,7 @@ from lingoloop_common.store.database import Database, DatabaseInUse
 from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber.claims import Claims
 from tests.rows import add_worker
-from tests.rules.workshop import LANE, Workshop, claimed, simulated_slots
+from tests.rules.workshop import Workshop, claimed, simulated_slots
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -31,12 +31,12 @@ async def left_behind(shop: Workshop) -> None:
 
 
 async def fresh_start(shop: Workshop, *, alone: bool) -> int:
-    """Start on what was left behind; return how many tokens are there before anything takes work."""
+    """Start on what was left behind; return how many tokens are written before anything takes work."""
     broker = MemoryBroker()
-    relay = Relay(shop.database, broker)
-    fresh = FreshStart(Sweep(shop.database, broker, relay), alone=alone)
-    async with running([broker, relay, fresh]):
-        return await broker.depth(LANE) + await shop.tokens()
+    # The relay does not run yet: a sweep beside it may count a token twice, in the outbox and in the queue.
+    fresh = FreshStart(Sweep(shop.database, broker, Relay(shop.database, broker)), alone=alone)
+    async with running([broker, fresh]):
+        return await shop.tokens()
 
 
 async def test_a_fresh_start_ends_all_leases_and_writes_the_tokens_that_memory_forgot(shop: Workshop) -> None:
