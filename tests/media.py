@@ -72,6 +72,12 @@ def video(container: str, codec: str, audio: str | None, seconds: float = 3.0) -
     return _mux(container, audio=audio, video=codec, seconds=seconds)
 
 
+def spoken(container: str, audio: str, samples: Samples, *, rate: int, picture: str | None = None) -> bytes:
+    """Return given mono samples in a container, with moving pictures beside them if a codec is named."""
+    seconds = samples.size / rate
+    return _mux(container, audio=audio, video=picture, seconds=seconds, voiced=(samples, rate))
+
+
 def without_duration(seconds: float = 3.0) -> bytes:
     """Return a live recording, as a browser's MediaRecorder makes them: WebM that does not say how long it is."""
     return _mux("webm", audio="libopus", video=None, seconds=seconds, seekable=False)
@@ -88,7 +94,13 @@ class _Pipe(io.BytesIO):
 
 
 def _mux(
-    container: str, *, audio: str | None, video: str | None, seconds: float, seekable: bool = True
+    container: str,
+    *,
+    audio: str | None,
+    video: str | None,
+    seconds: float,
+    seekable: bool = True,
+    voiced: tuple[Samples, int] | None = None,
 ) -> bytes:
     out = io.BytesIO() if seekable else _Pipe()
     options = {} if seekable else {"live": "1"}
@@ -108,14 +120,14 @@ def _mux(
                 file.mux(picture.encode(frame))
             file.mux(picture.encode(None))
         if voice:
-            for packets in _encoded(voice, seconds):
+            for packets in _encoded(voice, *(voiced or (tone(seconds), RATE))):
                 file.mux(packets)
     return out.getvalue()
 
 
-def _encoded(voice: Any, seconds: float) -> Iterable[list[Any]]:
-    frame = av.AudioFrame.from_ndarray(tone(seconds)[None, :], format="s16", layout="mono")
-    frame.sample_rate, frame.pts = RATE, 0
+def _encoded(voice: Any, samples: Samples, rate: int) -> Iterable[list[Any]]:
+    frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+    frame.sample_rate, frame.pts = rate, 0
     context = voice.codec_context
     resampler = av.AudioResampler(
         format=context.format, layout="mono", rate=RATE, frame_size=context.frame_size or 1024

@@ -10,6 +10,7 @@ from lingoloop_common.contracts.units import (
     chunks_ahead,
     deadline,
     lane_name,
+    longest_unit,
 )
 
 DELAYS = (5.0, 30.0, 120.0)
@@ -103,3 +104,10 @@ def test_a_lane_is_named_after_engine_and_model(engine: str, model: str | None, 
 def test_names_that_a_queue_should_not_carry_are_no_lane(engine: str, model: str | None) -> None:
     with pytest.raises(ValueError, match="is not a lane"):
         lane_name(engine, model)
+
+
+@pytest.mark.parametrize(
+    ("setting", "ceiling"), [(60.0, 60.0), (1_740.0, 1_740.0), (1_800.0, 1_740.0), (9_000.0, 1_740.0)]
+)
+def test_no_unit_may_outlast_the_brokers_patience(setting: float, ceiling: float) -> None:
+    assert longest_unit(setting) == ceiling

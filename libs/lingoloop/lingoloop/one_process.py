@@ -99,7 +99,17 @@ def _parts(folder: DataFolder, options: Options, database_url: str) -> tuple[lis
         ops = [
             HttpServer(ops_app("up", checks), host=gateway_settings.ops_host, port=gateway_settings.ops_port)
         ]
-    return [blobs, *shared.parts, fresh, *ops, *notifier, *transcriber, *gateway], server
+    return [
+        blobs,
+        shared.database,
+        shared.broker,
+        fresh,
+        shared.relay,
+        *ops,
+        *notifier,
+        *transcriber,
+        *gateway,
+    ], server
 
 
 class FreshStart:
@@ -109,7 +119,10 @@ class FreshStart:
         self._sweep, self._alone = sweep, alone
 
     async def start(self) -> None:
-        """End all leases and sweep twice, so that tokens the memory forgot are written again at once."""
+        """End all leases and sweep twice, so that tokens the memory forgot are written again at once.
+
+        Before the relay starts: a token on its way would be counted in the outbox and in the queue.
+        """
         if self._alone:
             await self._sweep.end_all_leases()
             await self._sweep.sweep()

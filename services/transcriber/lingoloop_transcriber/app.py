@@ -5,7 +5,7 @@ from typing import Any
 
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
-from lingoloop_common.contracts.units import lane_name
+from lingoloop_common.contracts.units import lane_name, longest_unit
 from lingoloop_common.lifecycle import Part
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
@@ -40,7 +40,7 @@ def parts(
         rules=WorkRules(
             retry_delays=tuple(ms / 1000 for ms in settings.worker_retry_delays),
             max_retries=settings.worker_max_retries,
-            job_timeout=settings.job_timeout_ms / 1000,
+            job_timeout=longest_unit(settings.job_timeout_ms / 1000),
             grace=settings.shutdown_grace_ms / 1000,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,

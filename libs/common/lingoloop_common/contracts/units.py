@@ -12,6 +12,9 @@ SAMPLE_RATE = 16_000
 LOST_LIMIT = 10
 """Take-backs from holders that vanished before a unit is given up as `worker_lost`."""
 
+CONSUMER_TIMEOUT = 1_800.0
+"""Seconds after which RabbitMQ, as it comes, takes a token back from a consumer that has not settled it."""
+
 DEFAULT_MODELS = {"whisper": "base"}
 """The model of an engine that has several, when none is named."""
 
@@ -71,6 +74,11 @@ def after_loss(lost: int) -> Verdict:
 def deadline(expected: float, *, ceiling: float) -> float:
     """Return how many seconds a unit may run: the larger of 60 and 20 × `expected` seconds, up to `ceiling`."""
     return min(ceiling, max(60.0, 20.0 * expected))
+
+
+def longest_unit(job_timeout: float) -> float:
+    """Return the ceiling of deadlines: the setting, but a minute less than the broker waits for an acknowledgement."""
+    return min(job_timeout, CONSUMER_TIMEOUT - 60.0)
 
 
 def chunks_ahead(slots: int) -> int:

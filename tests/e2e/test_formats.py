@@ -1,0 +1,36 @@
+"""Real words out of every usual container, through one server with the real model."""
+
+from pathlib import Path
+
+import pytest
+
+from lingoloop.client import Client
+from lingoloop.folder import DataFolder
+from lingoloop.work import local_token
+from tests.e2e.test_one_process import data, server
+from tests.media import spoken
+from tests.speech import RATE, join, librivox_clips, word_error_rate
+
+__all__ = ["data"]
+
+FORMS = {
+    "talk.mp3": ("mp3", "libmp3lame", None),
+    "talk.wav": ("wav", "pcm_s16le", None),
+    "talk.flac": ("flac", "flac", None),
+    "talk.ogg": ("ogg", "libopus", None),
+    "talk.m4a": ("ipod", "aac", None),
+    "film.mp4": ("mp4", "aac", "mpeg4"),
+    "film.webm": ("webm", "libopus", "libvpx"),
+}
+
+
+@pytest.mark.slow
+async def test_each_usual_format_gives_its_words(data: Path) -> None:
+    clip = join(librivox_clips(), least_seconds=15)
+    async with server(data) as (_, url), Client(url, local_token(DataFolder(data))) as client:
+        for name, (container, codec, picture) in FORMS.items():
+            path = data.parent / name
+            path.write_bytes(spoken(container, codec, clip.samples, rate=RATE, picture=picture))
+            run = await client.upload(path, lambda _: None)
+            assert run["status"] == "succeeded", (name, run)
+            assert word_error_rate(clip.words, run["text"]) <= 0.12, (name, run["text"])
