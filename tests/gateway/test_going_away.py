@@ -66,9 +66,9 @@ async def test_while_its_run_is_committed(idle_world: World, monkeypatch: pytest
         monkeypatch.setattr(Transaction, "_Transaction__commit", held)
         return row
 
+    from lingoloop_common.store.runs import change_run
     from lingoloop_gateway import uploads
 
-    change_run = uploads.change_run
     monkeypatch.setattr(uploads, "change_run", insert)
     await go_away(idle_world, owner, reached)
     go_on.set()
