@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.store.ids import new_id
 
 
@@ -67,7 +68,11 @@ class FolderBlobs:
                         raise BlobTooLarge(f"more than {limit} bytes")
                     await asyncio.to_thread(_append, file, digest, part)
                 await asyncio.to_thread(_sync, file)
-            await asyncio.to_thread(self._publish, temporary, name)
+            try:
+                await to_its_end(asyncio.to_thread(self._publish, temporary, name))
+            except asyncio.CancelledError:
+                (self._folder / name).unlink(missing_ok=True)  # the caller will never know that it is there
+                raise
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

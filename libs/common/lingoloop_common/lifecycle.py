@@ -5,13 +5,15 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from lingoloop_common.settings import SettingsError
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class Part(Protocol):
@@ -66,6 +68,18 @@ def _end_process_if_failed(task: "asyncio.Task[None]") -> None:
 def exit_code() -> int:
     """Return 1 if a background task failed, else 0."""
     return 1 if _crashes else 0
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for work that must not stop half way; a cancellation of the caller is raised when the work has ended."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody is left to be told
+        raise
 
 
 async def end_task(task: "asyncio.Task[None] | None") -> None:

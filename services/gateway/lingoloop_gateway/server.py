@@ -58,12 +58,13 @@ class Server:
     async def post_audio(self, request: web.Request) -> web.Response:
         """Take an upload; a small one is answered with its words, a large one with 202."""
         caller = self._tokens.caller(request, WRITE)
-        received, options = await read_upload(
-            request,
-            lambda parts, name, kind: self._uploads.receive(parts, filename=name, content_type=kind),
-            self._uploads.drop,
-        )
+        # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
+            received, options = await read_upload(
+                request,
+                lambda parts, name, kind: self._uploads.receive(parts, filename=name, content_type=kind),
+                self._uploads.drop,
+            )
             accepted = await self._uploads.accept(caller.owner, received, options)
             if not accepted.large or self._inline:
                 timeout = None if self._inline else self._sync_timeout

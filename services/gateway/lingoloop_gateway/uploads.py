@@ -7,6 +7,7 @@ from uuid import UUID
 from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
 from lingoloop_common.contracts.units import UnitKind, lane_name
 from lingoloop_common.errors import Problem
+from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
@@ -103,6 +104,19 @@ class Uploads:
             raise
         large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
         accepted = Accepted(received.audio_id, new_id(), new_id(), large)
+        # A client that goes away now leaves a whole run: whether a commit that was cut short happened, nobody could say.
+        await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
+        return accepted
+
+    async def _store(
+        self,
+        owner: str,
+        received: Received,
+        options: UploadOptions,
+        lane: str,
+        duration_ms: int | None,
+        accepted: Accepted,
+    ) -> None:
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
                 await self._insert(connection, owner, received, options, lane, duration_ms, accepted)
@@ -112,7 +126,6 @@ class Uploads:
                 await self.drop(received)
             raise
         self._relay.tell()
-        return accepted
 
     async def _lane(self, options: UploadOptions) -> str:
         engine = options.engine or self._rules.default_engine
