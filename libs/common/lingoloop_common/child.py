@@ -55,11 +55,14 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process's id while it runs."""
-        return self._process.pid if self._process and self._process.returncode is None else None
+        """The process's id while it runs; None as soon as its end of the socket is closed."""
+        if self._process is None or self._process.returncode is not None or self._reader.at_eof():
+            return None
+        return self._process.pid
 
     async def start(self) -> None:
-        """Spawn the process; it has yet to say that it is ready: see `call`."""
+        """Spawn the process, in place of one that died; it has yet to say that it is ready: see `call`."""
+        await self.kill()
         ours, theirs = socket.socketpair()
         try:
             self._process = await asyncio.create_subprocess_exec(
