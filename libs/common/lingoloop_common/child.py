@@ -64,7 +64,8 @@ class Child:
         """Spawn the process, in place of one that died; it has yet to say that it is ready: see `call`."""
         await self.kill()
         ours, theirs = socket.socketpair()
-        try:
+        with theirs:
+            self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=2**20)
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -76,12 +77,6 @@ class Child:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a Ctrl-C in the terminal is for the parent, which ends its children in order
             )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=2**20)
         self._writer.write(_pack(Message(self._config)))
 
     async def call(self, fields: dict[str, Any], raw: bytes = b"") -> AsyncIterator[Message]:
