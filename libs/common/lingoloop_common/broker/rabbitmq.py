@@ -6,14 +6,11 @@ publishers stops reading from their connection, and acknowledgements must still 
 
 import asyncio
 import contextlib
-import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import aio_pika
 import structlog
 from aio_pika import DeliveryMode, ExchangeType, Message
 from aio_pika.abc import (
@@ -23,7 +20,6 @@ from aio_pika.abc import (
     AbstractIncomingMessage,
     AbstractQueue,
 )
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from lingoloop_common.broker import (
     BrokerError,
@@ -35,13 +31,13 @@ from lingoloop_common.broker import (
     OnReconnect,
     queue_name,
 )
+from lingoloop_common.broker.link import BROKEN, Link
 from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
 
 WORK = "lingoloop.work"
 EVENTS = "lingoloop.events"
-BROKEN = (AMQPError, ChannelInvalidStateError, OSError, asyncio.TimeoutError, RuntimeError)
 ANSWER_TIMEOUT = 10.0
 """Seconds in which the broker must confirm or answer."""
 
@@ -51,80 +47,6 @@ DELETED_PAUSE = 0.5
 IDLE_LIMIT = 30.0
 """Seconds without work after which a consumer asks whether tokens wait, and connects again if so: RabbitMQ 3.10 does
 not tell a consumer that its queue was deleted when somebody declares it again within milliseconds."""
-
-
-class Link:
-    """A connection that is made again whenever it, or a channel on it, breaks."""
-
-    def __init__(self, url: str, name: str, on_up: Callable[[AbstractConnection], Awaitable[None]]) -> None:
-        self._url, self._name, self._on_up = url, name, on_up
-        self.up = asyncio.Event()
-        self._broken = asyncio.Event()  # of the present connection; late news of an older one goes to its own
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self, timeout: float) -> None:
-        """Connect for the first time; raise TimeoutError when that does not work in `timeout` seconds."""
-        self._task = background(self._keep_up(), name=f"link {self._name}")
-        try:
-            await asyncio.wait_for(self.up.wait(), timeout)
-        except TimeoutError:
-            await self.stop()
-            raise TimeoutError("RabbitMQ (BROKER_URL) cannot be reached") from None
-
-    async def stop(self) -> None:
-        """Disconnect for good."""
-        await end_task(self._task)
-
-    async def open_channel(self, connection: AbstractConnection, **options: Any) -> AbstractChannel:
-        """Open a channel whose end ends the connection too, so that everything on it is set up again.
-
-        So does the end of a consumer that the broker cancels, because its queue was deleted.
-        """
-        channel = await connection.channel(**options)
-        breaks = self._breaker()
-        channel.close_callbacks.add(breaks)
-        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(breaks)
-        return channel
-
-    def breaks(self) -> None:
-        """Connect again."""
-        self._broken.set()
-
-    def _breaker(self) -> Callable[..., None]:
-        broken = self._broken
-        return lambda *_: broken.set()
-
-    async def _keep_up(self) -> None:
-        said = False
-        while True:
-            connection: AbstractConnection | None = None
-            try:
-                self._broken = asyncio.Event()
-                connection = await aio_pika.connect(
-                    self._url,
-                    timeout=ANSWER_TIMEOUT,
-                    heartbeat=10,
-                    client_properties={"connection_name": self._name},
-                )
-                connection.close_callbacks.add(self._breaker())
-                async with asyncio.timeout(ANSWER_TIMEOUT):
-                    await self._on_up(connection)
-                self.up.set()
-                said = False
-                await self._broken.wait()
-                log.warning("connection to RabbitMQ broke", link=self._name)
-            except Exception as error:
-                if not said:
-                    log.warning(
-                        "waiting for RabbitMQ", link=self._name, error=str(error) or type(error).__name__
-                    )
-                    said = True
-            finally:
-                self.up.clear()
-                if connection is not None:
-                    with contextlib.suppress(*BROKEN):
-                        await asyncio.wait_for(connection.close(), 2)
-            await asyncio.sleep(random.uniform(0.1, 0.6))  # noqa: S311  (spreads reconnects, not a secret)
 
 
 @dataclass(slots=True)
