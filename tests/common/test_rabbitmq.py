@@ -97,13 +97,13 @@ async def test_a_consumer_that_the_broker_forgot_to_tell_connects_again(
 async def test_a_consumer_that_is_busy_does_not_connect_again(
     broker: RabbitBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rabbitmq, "IDLE_LIMIT", 0.05)
+    monkeypatch.setattr(rabbitmq, "IDLE_LIMIT", 0.5)  # longer than a delivery takes on a busy machine
     inbox: Inbox[Delivery] = Inbox()
     await broker.consume(LANE, inbox.put, limit=1)
     for _ in range(2):
         await broker.publish_token(LANE, uuid4())
     held = await inbox.get()
-    await asyncio.sleep(0.5)  # ten times
+    await asyncio.sleep(1.6)  # three times
     assert len(inbox) == 0
     await held.ack()
     assert (await inbox.get()).redelivered is False
