@@ -17,7 +17,7 @@ import numpy as np
 from bench.fleets import bench_fleet
 from bench.recordings import recording
 from lingoloop_transcriber.decode import decode
-from lingoloop_transcriber.engines import Engine, Piece, make_engine
+from lingoloop_transcriber.engines import Engine, Piece, find_engine
 from lingoloop_transcriber.split import Splitter
 from tests.fleet import Fleet
 from tests.speech import RATE, write_wav
@@ -72,8 +72,7 @@ async def through_services(fleet: Fleet, path: Path) -> float:
 def bare_pool() -> Any:
     """Return two processes with the engine loaded, one thread each."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    prepared = make_engine("whisper", None).prepare()
-    return multiprocessing.get_context("spawn").Pool(SLOTS, _load, (dict(prepared),))
+    return multiprocessing.get_context("spawn").Pool(SLOTS, _load)
 
 
 def bare_loop(pool: Any, path: Path) -> float:
@@ -95,10 +94,9 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield cut.samples.tobytes()
 
 
-def _load(prepared: dict[str, Any]) -> None:
+def _load() -> None:
     global _engine  # noqa: PLW0603  (one engine a process)
-    _engine = make_engine("whisper", None)
-    _engine.load(prepared)
+    _engine = find_engine("whisper")(None)
 
 
 def _transcribe(raw: bytes) -> int:

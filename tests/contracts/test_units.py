@@ -68,9 +68,23 @@ def test_a_deadline_is_twenty_times_what_is_expected_within_limits(
     assert deadline(expected, ceiling=ceiling) == seconds
 
 
-@pytest.mark.parametrize(("slots", "chunks"), [(0, 64), (1, 64), (32, 64), (33, 66), (1000, 2000)])
-def test_a_plan_is_at_most_two_chunks_a_slot_ahead_but_64_anyway(slots: int, chunks: int) -> None:
-    assert chunks_ahead(slots) == chunks
+@pytest.mark.parametrize(
+    ("slots", "planned", "chunks"),
+    [(0, 0, 64), (1, 0, 64), (32, 128, 64), (33, 0, 66), (1000, 10, 2000), (2, 130, 65), (2, 1600, 800)],
+)
+def test_a_plan_is_at_most_64_chunks_or_two_a_slot_or_half_of_itself_ahead(
+    slots: int, planned: int, chunks: int
+) -> None:
+    assert chunks_ahead(slots, planned) == chunks
+
+
+def test_a_plan_of_ten_hours_is_interrupted_a_few_times_only() -> None:
+    planned, interruptions = 0, 0
+    while planned < 10 * 3600 / 20:
+        open_chunks = chunks_ahead(2, planned) // 2 if planned else 0  # woken when so few are left
+        planned += chunks_ahead(2, planned) - open_chunks
+        interruptions += 1
+    assert interruptions <= 15
 
 
 @pytest.mark.parametrize(

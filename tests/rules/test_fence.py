@@ -42,7 +42,7 @@ FENCED_WRITES: dict[str, Callable[[Claims, Claim], Awaitable[object]]] = {
     "start_run": lambda claims, claim: claims.start_run(claim),
     "finish_chunk": finish,
     "add_chunk": lambda claims, claim: claims.add_chunk(
-        claim, index=7, start=0, end=1, unit_id=new_id(), blob=None
+        claim, index=7, start=0, end=1, unit_id=new_id(), blob=None, language=None
     ),
     "add_silence": lambda claims, claim: claims.add_silence(claim, index=7, start=0, end=1),
     "finish_plan": lambda claims, claim: claims.finish_plan(claim),

@@ -109,7 +109,7 @@ UNIT_ENDS: dict[str, Callable[[Claims, Claim], Awaitable[object]]] = {
     ),
     "a plan's end": lambda claims, claim: claims.finish_plan(claim),
     "a plan's cut": lambda claims, claim: claims.add_chunk(
-        claim, index=7, start=0, end=1, unit_id=new_id(), blob=None
+        claim, index=7, start=0, end=1, unit_id=new_id(), blob=None, language=None
     ),
     "a plan's withholding": lambda claims, claim: claims.withhold_plan(claim, 1),
 }

@@ -94,7 +94,8 @@ async def test_a_long_recording_is_never_more_than_its_bound_ahead_and_its_ledge
     plant: Workshop, migrated_url: str
 ) -> None:
     await plant.database.pool.execute(
-        "ALTER TABLE transcript_run ADD CONSTRAINT bound CHECK (units_left <= 64 + 1)"  # the plan itself counts
+        "ALTER TABLE transcript_run ADD CONSTRAINT bound"
+        " CHECK (units_left <= greatest(64, chunks_total / 2) + 1)"  # the plan itself counts
     )
     run = await plant.add_run(units=0, planned=False, status="queued", duration_ms=LONG_MS + 7)
     await plant.database.pool.execute("UPDATE unit SET position = 0")
@@ -119,14 +120,16 @@ def wav(folder: Path, samples: Samples) -> bytes:
     return write_wav(folder / "sound.wav", samples).read_bytes()
 
 
-async def add_recording(shop: Workshop, samples: Samples) -> AddedRun:
-    return await shop.add_run(
+async def add_recording(shop: Workshop, samples: Samples, language: str | None = "en") -> AddedRun:
+    run = await shop.add_run(
         sound=wav(shop.folder, samples),
         units=0,
         planned=False,
         status="queued",
         duration_ms=samples.size * 1000 // SAMPLE_RATE,
     )
+    await shop.database.pool.execute("UPDATE transcript_run SET language = $1", language)
+    return run
 
 
 async def cuts(shop: Workshop) -> list[tuple[int, int]]:
@@ -136,7 +139,7 @@ async def cuts(shop: Workshop) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("what", ["kept", "missing", "half-written"])
 async def test_a_chunk_is_heard_to_the_sample_also_when_its_blob_is_lost(shop: Workshop, what: str) -> None:
-    samples = speech_like(70)
+    samples = speech_like(90)
     await add_recording(shop, samples)
     slots = EchoSlots()
     transcriber = shop.transcriber(slots)
@@ -156,9 +159,29 @@ async def test_a_chunk_is_heard_to_the_sample_also_when_its_blob_is_lost(shop: W
         np.testing.assert_array_equal(heard, samples[start:end].astype(np.float32) / 32768)
 
 
+async def test_the_language_is_found_once_and_all_later_chunks_are_told(shop: Workshop) -> None:
+    await add_recording(shop, speech_like(120), language=None)
+    slots = EchoSlots()
+    transcriber = shop.transcriber(slots)
+    await hand_over(transcriber)
+    assert await shop.value("SELECT language FROM transcript_run") == "pt"
+    assert slots.engine.asked_for_language == 2
+    while await shop.value("SELECT status FROM transcript_run") != "succeeded":
+        await hand_over(transcriber)
+    assert set(slots.engine.languages) == {"pt"}
+
+
+async def test_a_language_that_was_named_is_not_looked_for(shop: Workshop) -> None:
+    await add_recording(shop, speech_like(60), language="de")
+    slots = EchoSlots()
+    await hand_over(shop.transcriber(slots))
+    assert slots.engine.asked_for_language == 0
+    assert await shop.value("SELECT language FROM transcript_run") == "de"
+
+
 async def test_silence_is_done_by_the_plan_without_a_unit(shop: Workshop, migrated_url: str) -> None:
     sound = speech_like(30)
-    run = await add_recording(shop, np.concatenate([sound, np.zeros(60 * SAMPLE_RATE, np.int16), sound]))
+    run = await add_recording(shop, np.concatenate([sound, np.zeros(90 * SAMPLE_RATE, np.int16), sound]))
     slots = EchoSlots()
     transcriber = shop.transcriber(slots)
     await hand_over(transcriber)
@@ -184,7 +207,7 @@ async def test_a_recording_of_silence_alone_succeeds_at_the_plans_end_and_leaves
 
 
 async def test_a_run_that_ended_leaves_no_chunk_behind(shop: Workshop) -> None:
-    run = await add_recording(shop, speech_like(70))
+    run = await add_recording(shop, speech_like(90))
     transcriber = shop.transcriber(EchoSlots())
     while not await shop.run_ended(run.run_id):
         await hand_over(transcriber)
@@ -254,7 +277,9 @@ async def test_a_plan_whose_worker_was_lost_goes_on_without_an_overlap(shop: Wor
     message_id = new_id()
     lost = Claims(shop.database, new_id())
     claim = await claimed(lost, message_id=message_id)
-    await lost.add_chunk(claim, index=0, start=0, end=20 * SAMPLE_RATE, unit_id=new_id(), blob=None)
+    await lost.add_chunk(
+        claim, index=0, start=0, end=20 * SAMPLE_RATE, unit_id=new_id(), blob=None, language=None
+    )
     transcriber = shop.transcriber(simulated_slots(1))
     async with running(transcriber.parts):
         delivery = HandDelivery(message_id, redelivered=True)

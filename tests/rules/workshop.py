@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from unittest import mock
 from uuid import UUID
-
-import numpy as np
 
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
@@ -20,7 +20,7 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claim, Claims
-from lingoloop_transcriber.engines import Piece
+from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
@@ -138,20 +138,22 @@ class HandSlots(Slots):
 class EchoEngine:
     """Keeps the samples it was given, by their sum."""
 
-    needs_audio = True
+    needs_audio: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        self.heard: list[np.ndarray[Any, np.dtype[np.float32]]] = []
+    def __init__(self, model: str | None = None) -> None:
+        self.heard: list[Sound] = []
+        self.asked_for_language = 0
+        self.languages: list[str | None] = []
 
-    def prepare(self) -> Mapping[str, Any]:
-        return {}
-
-    def load(self, prepared: Mapping[str, Any]) -> None:
-        """Nothing to load."""
+    def detect_language(self, sound: Sound) -> str | None:
+        """Nobody is heard in the first chunk; the second is in Portuguese."""
+        self.asked_for_language += 1
+        return "pt" if self.asked_for_language == 2 else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         assert piece.samples is not None
         self.heard.append(piece.samples)
+        self.languages.append(piece.language)
         return []
 
 
@@ -161,6 +163,7 @@ class EchoSlot(Slot):
     def __init__(self, engine: EchoEngine) -> None:
         super().__init__(0, {})
         self._served = SlotProcess({"engine": "simulated", "model": None})
+        self._served._engine_class = EchoEngine
         self._served._engine = engine
 
     async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
@@ -194,7 +197,8 @@ class EchoSlots(Slots):
 
 def simulated_slots(count: int, *, seconds_each: float = 0.0) -> Slots:
     """Real slot processes with the simulated engine; `seconds_each`: how long a second of audio takes."""
-    return Slots(count, {"engine": "simulated", "model": None, "prepared": {"seconds_each": seconds_each}})
+    with mock.patch.dict(os.environ, SIMULATED_MS_PER_SECOND=str(seconds_each * 1000)):
+        return Slots(count, {"engine": "simulated", "model": None})
 
 
 @dataclass(frozen=True, slots=True)

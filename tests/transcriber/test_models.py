@@ -33,7 +33,7 @@ def two_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_a_model_in_parts_is_joined_with_its_files(two_packages: list[Path], tmp_path: Path) -> None:
-    folder = Path(find_model("half", tmp_path / "cache"))
+    folder = find_model("half", tmp_path / "cache")
     assert (folder / "model.bin").read_bytes() == b"".join(PARTS)
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.bin", "vocabulary.txt"]
 
@@ -54,18 +54,18 @@ def test_a_damaged_model_is_refused_and_leaves_nothing(two_packages: list[Path],
 def test_the_slower_of_two_processes_takes_what_the_faster_one_made(
     two_packages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
+    made: list[Path] = []
     original = Path.rename
 
     def rename(self: Path, target: Path) -> Path:
         if not made:
-            made.append("")
+            made.append(Path())
             made[0] = find_model("half", tmp_path / "cache")
         return original(self, target)
 
     monkeypatch.setattr(Path, "rename", rename)
     assert find_model("half", tmp_path / "cache") == made[0]
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [Path(made[0]).name]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [made[0].name]
 
 
 def test_a_model_whose_second_package_is_missing_is_left_to_the_hub(
@@ -73,12 +73,13 @@ def test_a_model_whose_second_package_is_missing_is_left_to_the_hub(
 ) -> None:
     packaged = Packaged((("half_a_model_1", "data"), ("half_a_model_9", "data")), "0")
     monkeypatch.setattr(models_module, "PACKAGED", {"half": packaged})
-    assert find_model("half", tmp_path / "cache") == "half"
+    monkeypatch.setattr(models_module, "download_model", lambda name: f"/hub/{name}")
+    assert find_model("half", tmp_path / "cache") == Path("/hub/half")
 
 
 def test_a_folder_with_a_model_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "model.bin").touch()
-    assert find_model(str(tmp_path), tmp_path / "cache") == str(tmp_path)
+    assert find_model(str(tmp_path), tmp_path / "cache") == tmp_path
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
@@ -86,8 +87,9 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         find_model(str(tmp_path), tmp_path / "cache")
 
 
-def test_a_name_that_nobody_packages_is_left_to_the_hub(tmp_path: Path) -> None:
-    assert find_model("large-v3", tmp_path) == "large-v3"
+def test_a_name_that_nobody_knows_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"'enormous' is not here.*set MODEL to a folder"):
+        find_model("enormous", tmp_path)
 
 
 def test_the_cache_is_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

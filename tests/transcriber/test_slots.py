@@ -12,12 +12,12 @@ import pytest
 
 from lingoloop_common.errors import WorkError
 from lingoloop_common.lifecycle import running
-from lingoloop_transcriber.engines import EngineError, make_engine
+from lingoloop_transcriber.engines import EngineError, find_engine
 from lingoloop_transcriber.slots import Slot, Slots
 from tests.speech import write_wav
 from tests.waiting import eventually
 
-SIMULATED = {"engine": "simulated", "model": None, "prepared": {"seconds_each": 1.0}}
+SIMULATED = {"engine": "simulated", "model": None}
 
 
 def chunk(seconds: float) -> dict[str, Any]:
@@ -25,7 +25,8 @@ def chunk(seconds: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def slots() -> AsyncIterator[Slots]:
+async def slots(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slots]:
+    monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "1000")
     slots = Slots(2, SIMULATED)
     async with running([slots]):
         yield slots
@@ -76,7 +77,14 @@ async def test_a_slot_goes_on_after_a_recording_that_is_none(tmp_path: Path) -> 
     slots = Slots(1, SIMULATED)
     async with running([slots]), slots.borrow() as slot:
         pid = slot.pid
-        plan = {"do": "plan", "path": str(tmp_path / "text"), "start": 0, "duration_ms": None, "chunks": 5}
+        plan = {
+            "do": "plan",
+            "path": str(tmp_path / "text"),
+            "start": 0,
+            "duration_ms": None,
+            "language": "en",
+            "chunks": 5,
+        }
         with pytest.raises(WorkError, match="does not say how long it is") as refused:
             await slot.ask(plan)
         assert refused.value.code == "engine_failed"
@@ -86,7 +94,7 @@ async def test_a_slot_goes_on_after_a_recording_that_is_none(tmp_path: Path) -> 
 
 async def test_a_plan_pauses_and_goes_on_where_it_was(slots: Slots) -> None:
     async with slots.borrow() as slot:
-        plan = {"do": "plan", "path": "", "start": 0, "duration_ms": 50_000, "chunks": 2}
+        plan = {"do": "plan", "path": "", "start": 0, "duration_ms": 50_000, "language": None, "chunks": 2}
         first = [message.fields async for message in slot.call(plan)]
         rest = [message.fields async for message in slot.call({"do": "more", "chunks": 2})]
     assert [(cut["start"], cut["stop"]) for cut in first[:-1]] == [(0, 320_000), (320_000, 640_000)]
@@ -105,7 +113,14 @@ async def test_text_that_claims_to_be_a_recording_is_named_for_what_it_is(tmp_pa
     (tmp_path / "talk.mp3").write_text("no recording")
     slot = Decoding(0, {"engine": "whisper", "model": None})
     await slot.start()
-    plan = {"do": "plan", "path": str(tmp_path / "talk.mp3"), "start": 0, "duration_ms": None, "chunks": 5}
+    plan = {
+        "do": "plan",
+        "path": str(tmp_path / "talk.mp3"),
+        "start": 0,
+        "duration_ms": None,
+        "language": "en",
+        "chunks": 5,
+    }
     with pytest.raises(WorkError) as refused:
         await slot.ask(plan)
     await slot.kill()
@@ -118,7 +133,7 @@ async def test_a_cut_travels_with_its_samples(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "noise.wav", samples)
     slot = Decoding(0, {"engine": "whisper", "model": None})
     await slot.start()
-    plan = {"do": "plan", "path": str(path), "start": 0, "duration_ms": None, "chunks": 64}
+    plan = {"do": "plan", "path": str(path), "start": 0, "duration_ms": None, "language": "en", "chunks": 64}
     answers = [message async for message in slot.call(plan)]
     await slot.kill()
     assert b"".join(answer.raw for answer in answers) == samples.tobytes()
@@ -126,13 +141,13 @@ async def test_a_cut_travels_with_its_samples(tmp_path: Path) -> None:
 
 async def test_an_engine_that_is_not_installed_is_named_with_those_that_are() -> None:
     with pytest.raises(EngineError, match=r"no engine 'sphinx'; installed are: .*simulated, whisper"):
-        make_engine("sphinx", None)
+        find_engine("sphinx")
 
 
 async def test_an_engine_that_cannot_be_loaded_keeps_the_slots_from_starting(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"no model")
-    slots = Slots(1, {"engine": "whisper", "model": "broken", "prepared": {"model": str(tmp_path)}})
-    with pytest.raises(EngineError, match="'broken' cannot be loaded"):
+    slots = Slots(1, {"engine": "whisper", "model": str(tmp_path)})
+    with pytest.raises(EngineError, match="cannot be loaded"):
         await slots.start()
     assert slots.pids == []
 

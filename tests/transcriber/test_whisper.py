@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from lingoloop_common.contracts.transcript import Segment
-from lingoloop_transcriber.engines import Piece
+from lingoloop_transcriber.engines import Piece, Sound
+from lingoloop_transcriber.engines.decoder import Heard
 from lingoloop_transcriber.engines.whisper import Whisper
-from tests.speech import RATE, Clip, Samples, librivox_clips, word_error_rate
+from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips, word_error_rate
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,9 +22,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def whisper() -> Whisper:
-    engine = Whisper("base")
-    engine.load(engine.prepare())
-    return engine
+    return Whisper("base")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +72,77 @@ def test_the_language_is_found_when_none_is_named(whisper: Whisper, clips: list[
 
 def test_silence_gives_no_words(whisper: Whisper) -> None:
     assert hear(whisper, np.zeros(20 * RATE, np.int16)) == []
+
+
+def test_music_and_tones_give_no_words(whisper: Whisper) -> None:
+    times = np.arange(24 * RATE) / RATE
+    tone = 6000 * np.sin(2 * np.pi * 440 * times)
+    # A melody of plucked chords, two a second.
+    notes = 220 * 2 ** (np.array([0, 4, 7, 12, 9, 5, 2, 11])[(times * 2).astype(int) % 8] / 12)
+    pluck = np.exp(-4 * (times * 2 % 1) / 2)
+    chord = sum(np.sin(2 * np.pi * notes * ratio * times) for ratio in (1, 1.25, 1.5, 2))
+    for sound in (tone, 2500 * pluck * chord):
+        assert hear(whisper, sound.astype(np.int16)) == []
+
+
+def test_a_quiet_recording_gives_its_words_too(whisper: Whisper, clips: list[Clip]) -> None:
+    samples = np.concatenate([clip.samples for clip in clips])
+    quiet = (samples * (60 / np.abs(samples).max())).round().astype(np.int16)  # 54 dB below full scale
+    heard = text_of(hear(whisper, quiet))
+    assert word_error_rate(" ".join(clip.words for clip in clips), heard) <= 0.15, heard
+
+
+def test_the_same_chunk_gives_the_same_words_each_time(whisper: Whisper, clips: list[Clip]) -> None:
+    assert hear(whisper, clips[0].samples) == hear(whisper, clips[0].samples)
+
+
+def test_what_the_first_look_misses_is_looked_at_again(
+    whisper: Whisper, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder that drops the second half of long windows, as greedy decoding does where speakers change."""
+    decode = whisper._decoder.decode
+
+    def forgetful(sound: Sound, language: str) -> Heard:
+        heard = decode(sound, language)
+        kept = [word for word in heard.words if word.end < 4 or sound.size < 6 * RATE]
+        return Heard(kept, heard.log_probability, heard.loops)
+
+    monkeypatch.setattr(whisper._decoder, "decode", forgetful)
+    heard = text_of(hear(whisper, clips[0].samples))
+    assert word_error_rate(clips[0].words, heard) <= 0.3, heard
+
+
+def test_a_loop_is_decoded_again_in_halves_and_never_written(
+    whisper: Whisper, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = whisper._decoder.decode
+    sizes = []
+
+    def looping(sound: Sound, language: str) -> Heard:
+        heard = decode(sound, language)
+        sizes.append(sound.size)
+        return Heard(heard.words[:1], 0.0, loops=True) if len(sizes) == 1 else heard
+
+    monkeypatch.setattr(whisper._decoder, "decode", looping)
+    heard = text_of(hear(whisper, clips[0].samples))
+    assert len(sizes) >= 3
+    assert max(sizes[1:]) < sizes[0]
+    assert word_error_rate(clips[0].words, heard) <= 0.3, heard
+
+
+def test_noise_costs_no_decoding(whisper: Whisper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whisper, "_decoder", None)
+    noise = np.random.default_rng(6).normal(0, 300, 20 * RATE).astype(np.int16)
+    assert hear(whisper, noise, None) == []
+    assert whisper.detect_language(noise.astype(np.float32) / np.float32(32768)) is None
+
+
+def test_a_language_is_recognised(whisper: Whisper, clips: list[Clip]) -> None:
+    assert whisper.detect_language(clips[0].samples.astype(np.float32) / np.float32(32768)) == "en"
+    [chinese] = shared_clips(language="zh")
+    sound = chinese.samples.astype(np.float32) / np.float32(32768)
+    assert whisper.detect_language(sound) == "zh"
+    assert text_of(hear(whisper, chinese.samples, "zh")).endswith("分析")
 
 
 @pytest.mark.parametrize("loudness", [30, 3000])

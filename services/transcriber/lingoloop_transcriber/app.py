@@ -1,8 +1,5 @@
 """Puts a transcriber together; the list is the order in which its parts start."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.contracts.units import lane_name, longest_unit
@@ -11,7 +8,6 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
-from lingoloop_transcriber.engines import make_engine
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
@@ -21,15 +17,11 @@ from lingoloop_transcriber.worker import Worker, WorkRules
 def parts(
     settings: TranscriberSettings, *, database: Database, broker: Broker, relay: Relay, blobs: FolderBlobs
 ) -> list[Part]:
-    """Return the parts of one worker, over the plumbing that the process has.
-
-    Raises:
-        EngineError: the engine cannot be used here.
-    """
+    """Return the parts of one worker, over the plumbing that the process has."""
     lane = lane_name(settings.engine, settings.model)
     worker_id = new_id()
     claims = Claims(database, worker_id)
-    slots = Slots(settings.slots, _slot_config(settings))
+    slots = Slots(settings.slots, {"engine": settings.engine, "model": settings.model})
     worker = Worker(
         lane=lane,
         broker=broker,
@@ -55,8 +47,3 @@ def parts(
         on_wanted=worker.take_work,
     )
     return [slots, heartbeat, worker]
-
-
-def _slot_config(settings: TranscriberSettings) -> Mapping[str, Any]:
-    prepared = make_engine(settings.engine, settings.model).prepare()
-    return {"engine": settings.engine, "model": settings.model, "prepared": prepared}

@@ -148,9 +148,17 @@ class Claims:
         return RunStatus(run["status"]).is_final
 
     async def add_chunk(
-        self, claim: Claim, *, index: int, start: int, end: int, unit_id: UUID, blob: str | None
+        self,
+        claim: Claim,
+        *,
+        index: int,
+        start: int,
+        end: int,
+        unit_id: UUID,
+        blob: str | None,
+        language: str | None,
     ) -> None:
-        """Add a chunk [start, end) to the ledger, with its unit.
+        """Add a chunk [start, end) to the ledger, with its unit; `language` is the run's, as soon as it is known.
 
         Raises:
             Fenced: another attempt plans this run.
@@ -158,7 +166,7 @@ class Claims:
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self._lock(connection, claim)
             await connection.execute(
-                SQL["add_chunk"], claim.run_id, index, start, end, unit_id, claim.unit_id, blob
+                SQL["add_chunk"], claim.run_id, index, start, end, unit_id, claim.unit_id, blob, language
             )
 
     async def add_silence(self, claim: Claim, *, index: int, start: int, end: int) -> None:
@@ -265,4 +273,4 @@ class Claims:
 
 def _has_room(run: Mapping[str, Any], slots: int) -> bool:
     """Whether so few chunks are unfinished that the plan should go on: half of what it may be ahead."""
-    return bool(run["units_left"] - 1 <= chunks_ahead(slots) // 2)
+    return bool(run["units_left"] - 1 <= chunks_ahead(slots, run["chunks_total"]) // 2)

@@ -20,7 +20,8 @@ FROM jsonb_to_recordset($5::jsonb) AS s (
 -- A cut: the ledger reaches further, and the chunk's unit can be claimed at once.
 WITH ledger AS (
     UPDATE transcript_run SET
-        planned_samples = $4, chunks_total = chunks_total + 1, units_left = units_left + 1, updated_at = now()
+        planned_samples = $4, chunks_total = chunks_total + 1, units_left = units_left + 1, updated_at = now(),
+        language = COALESCE(language, $8)
     WHERE id = $1
 ), unit_row AS (
     INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority, position, cost)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 from lingoloop_common.blobs import FolderBlobs, chunk_blob, chunks_folder
+from lingoloop_common.child import Message
 from lingoloop_common.contracts.units import chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
@@ -29,7 +30,7 @@ class Planner:
             Fenced: another attempt plans this run.
         """
         index = claim.chunks_total
-        room = chunks_ahead(self._fleet_slots()) - claim.chunks_open
+        room = chunks_ahead(self._fleet_slots(), claim.chunks_total) - claim.chunks_open
         # A plan that was taken back may be as far ahead as it may be already.
         if room <= 0 and await self._claims.withhold_plan(claim, self._fleet_slots()):
             return
@@ -39,6 +40,7 @@ class Planner:
                 "path": str(path),
                 "start": claim.planned_samples,
                 "duration_ms": claim.duration_ms,
+                "language": claim.language,
                 "chunks": max(1, room),
             }
             while True:
@@ -49,7 +51,7 @@ class Planner:
                     return
                 if await self._claims.withhold_plan(claim, self._fleet_slots()):
                     return
-                request = {"do": "more", "chunks": chunks_ahead(self._fleet_slots()) // 2}
+                request = {"do": "more", "chunks": chunks_ahead(self._fleet_slots(), index) // 2}
 
     async def _cut(
         self, claim: Claim, slot: Slot, request: dict[str, object], index: int
@@ -65,17 +67,25 @@ class Planner:
                 if cut["silent"]:
                     await self._claims.add_silence(claim, index=index, start=cut["start"], end=cut["stop"])
                 else:
-                    await self._add(claim, index, cut["start"], cut["stop"], answer.raw)
+                    await self._add(claim, index, answer)
                 self._relay.tell()
                 index += 1
         return index, complete
 
-    async def _add(self, claim: Claim, index: int, start: int, end: int, samples: bytes) -> None:
+    async def _add(self, claim: Claim, index: int, cut: Message) -> None:
         unit_id = new_id()
-        blob = chunk_blob(claim.run_id, unit_id, claim.attempt) if samples else None
+        blob = chunk_blob(claim.run_id, unit_id, claim.attempt) if cut.raw else None
         if blob is not None:
             try:
-                await self._blobs.write(blob, samples)
+                await self._blobs.write(blob, cut.raw)
             except OSError as error:
                 raise WorkError("storage_failed", f"a chunk cannot be stored: {error.strerror}") from error
-        await self._claims.add_chunk(claim, index=index, start=start, end=end, unit_id=unit_id, blob=blob)
+        await self._claims.add_chunk(
+            claim,
+            index=index,
+            start=cut.fields["start"],
+            end=cut.fields["stop"],
+            unit_id=unit_id,
+            blob=blob,
+            language=cut.fields["language"],
+        )

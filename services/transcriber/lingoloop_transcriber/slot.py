@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 from lingoloop_common.child import Answer, Message, serve_child
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio
-from lingoloop_transcriber.decode import decode, decode_range
-from lingoloop_transcriber.engines import EngineError, Piece, make_engine
+from lingoloop_transcriber.decode import Samples, decode, decode_range
+from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, find_engine
 from lingoloop_transcriber.split import Cut, Splitter
 
 BLIND_CUT = 20 * SAMPLE_RATE
@@ -23,8 +24,14 @@ class SlotProcess:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._engine = make_engine(config["engine"], config["model"])
+        self._engine: Engine
         self._plan: Iterator[Cut] = iter(())
+        self._language: str | None = None
+        """Of the recording that is planned, as soon as it is known."""
+
+    @cached_property
+    def _engine_class(self) -> type[Engine]:
+        return find_engine(self._config["engine"])
 
     def handle(self, message: Message, answer: Answer) -> None:
         """Serve one request; an error that belongs to the work goes back as an answer."""
@@ -39,11 +46,12 @@ class SlotProcess:
             )
 
     def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
-        self._engine.load(self._config["prepared"])
+        self._engine = self._engine_class(self._config["model"])
         answer({"end": True}, b"")
 
     def _do_plan(self, fields: dict[str, Any], answer: Answer) -> None:
-        if self._engine.needs_audio:
+        self._language = fields["language"]
+        if self._engine_class.needs_audio:
             self._plan = _cuts(Path(fields["path"]), fields["start"])
         else:
             self._plan = _blind_cuts(fields["duration_ms"], fields["start"])
@@ -55,9 +63,14 @@ class SlotProcess:
             if cut is None:
                 answer({"end": True, "complete": True}, b"")
                 return
-            silent = cut.samples is None and self._engine.needs_audio
-            raw = b"" if cut.samples is None else cut.samples.tobytes()
-            answer({"start": cut.start, "stop": cut.end, "silent": silent}, raw)
+            silent = cut.samples is None and self._engine_class.needs_audio
+            raw = b""
+            if cut.samples is not None:
+                raw = cut.samples.tobytes()
+                # Once for all chunks: each alone would guess, and differently.
+                self._language = self._language or self._engine.detect_language(_sound(cut.samples))
+            found = {"start": cut.start, "stop": cut.end, "silent": silent, "language": self._language}
+            answer(found, raw)
         answer({"end": True, "complete": False}, b"")
 
     def _do_chunk(self, fields: dict[str, Any], answer: Answer) -> None:
@@ -65,16 +78,19 @@ class SlotProcess:
         if self._engine.needs_audio:
             path = Path(fields["path"])
             if fields["whole"]:
-                cut = np.fromfile(path, np.int16)
+                samples = _sound(np.fromfile(path, np.int16))
             else:
-                cut = decode_range(path, fields["start"], fields["stop"])
-            samples = cut.astype(np.float32) / np.float32(32768)
+                samples = _sound(decode_range(path, fields["start"], fields["stop"]))
         seconds = (fields["stop"] - fields["start"]) / SAMPLE_RATE
         begin = time.perf_counter()
         segments = self._engine.transcribe(Piece(samples, seconds, fields["language"], fields["options"]))
         engine_ms = round((time.perf_counter() - begin) * 1000)
         found = [segment.model_dump() for segment in segments]
         answer({"end": True, "segments": found, "engine_ms": engine_ms}, b"")
+
+
+def _sound(samples: Samples) -> Sound:
+    return samples.astype(np.float32) / np.float32(32768)
 
 
 def _cuts(path: Path, start: int) -> Iterator[Cut]:

@@ -12,13 +12,13 @@ from lingoloop_transcriber.decode import Samples
 FRAME = SAMPLE_RATE // 50
 """Samples in a frame of 20 ms, the grain of the search for a quiet place."""
 
-SHORTEST = 12 * SAMPLE_RATE
-LONGEST = 24 * SAMPLE_RATE
+SHORTEST = 16 * SAMPLE_RATE
+LONGEST = 28 * SAMPLE_RATE
 """A cut falls into the quietest 200 ms between these."""
 
 QUIET_FRAMES = 10
-SILENCE = 10 ** (-60 / 20) * 32768
-"""Root mean square below which a frame holds nothing (−60 dB of full scale)."""
+SILENCE = 10 ** (-70 / 20) * 32768
+"""Root mean square below which a frame holds nothing (−70 dB of full scale): quiet recordings of speech lie above it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,14 @@ def longest_unit(job_timeout: float) -> float:
     return min(job_timeout, CONSUMER_TIMEOUT - 60.0)
 
 
-def chunks_ahead(slots: int) -> int:
-    """Return how many unfinished chunks a plan may be ahead of the work in a fleet of `slots` (rule 10)."""
-    return max(64, 2 * slots)
+def chunks_ahead(slots: int, planned: int) -> int:
+    """Return how many unfinished chunks a plan may be ahead of the work (rule 10).
+
+    A plan that goes on decodes from the start and discards what is planned. So the farther it is, the farther ahead it
+    may go: a plan is then interrupted a few times a recording, not each 32 chunks, and decoding stays linear in its length.
+
+    Args:
+        slots: of the fleet.
+        planned: chunks that the ledger has.
+    """
+    return max(64, 2 * slots, planned // 2)

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lingoloop_common.contracts.transcript import Segment
+
+Sound = NDArray[np.float32]
+"""16 kHz mono samples in [-1, 1], shape (samples,)."""
 
 
 class EngineError(Exception):
@@ -17,29 +20,28 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What an engine is given: 16 kHz mono samples in [-1, 1] (None where it needs none), and how long they last."""
+    """What an engine is given: a chunk's sound (None where it needs none), and how many seconds it lasts."""
 
-    samples: NDArray[np.float32] | None
+    samples: Sound | None
     seconds: float
     language: str | None
     options: Mapping[str, Any]
 
 
 class Engine(Protocol):
-    """One engine in one process. It is made in the parent, and loaded and used in a slot."""
+    """One engine in one slot's process; made once, which loads the model.
 
-    needs_audio: bool
+    Raises:
+        EngineError: it cannot be used here; the text says what to do.
+    """
+
+    needs_audio: ClassVar[bool]
     """False: recordings are cut by their length alone, without decoding."""
 
-    def prepare(self) -> Mapping[str, Any]:
-        """Once a host, before any slot starts: get what slots share (model files) and return it for `load`.
+    def __init__(self, model: str | None) -> None: ...
 
-        Raises:
-            EngineError: it cannot be used here; the text says what to do.
-        """
-
-    def load(self, prepared: Mapping[str, Any]) -> None:
-        """Once a slot: make ready to transcribe."""
+    def detect_language(self, sound: Sound) -> str | None:
+        """Return the language spoken in a chunk, or None when nobody speaks in it."""
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a piece's segments in order, in seconds from its start; `index` is not used.
@@ -49,8 +51,8 @@ class Engine(Protocol):
         """
 
 
-def make_engine(name: str, model: str | None) -> Engine:
-    """Return the engine of a name.
+def find_engine(name: str) -> type[Engine]:
+    """Return the engine of a name, not yet made.
 
     Raises:
         EngineError: no installed package provides it.
@@ -58,5 +60,5 @@ def make_engine(name: str, model: str | None) -> Engine:
     found = {entry.name: entry for entry in entry_points(group="lingoloop.engines")}
     if name not in found:
         raise EngineError(f"there is no engine {name!r}; installed are: {', '.join(sorted(found))}")
-    engine: Engine = found[name].load()(model)
+    engine: type[Engine] = found[name].load()
     return engine

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from faster_whisper import download_model
+
 from lingoloop_transcriber.engines import EngineError
 
 
@@ -31,24 +33,32 @@ PACKAGED = {
 }
 
 
-def find_model(model: str, cache: Path) -> str:
-    """Return the folder of a model, made ready in `cache` where it comes in parts; or its name, for the hub.
+def find_model(model: str, cache: Path) -> Path:
+    """Return the folder of a model: one that is named, one put together in `cache`, or one that the hub gives.
 
     Raises:
-        EngineError: it is damaged, or a folder that holds no model.
+        EngineError: it is damaged, a folder that holds no model, or nowhere to be had.
     """
     if os.sep in model:
         folder = Path(model).expanduser()
         if not (folder / "model.bin").is_file():
             raise EngineError(f"{folder} holds no CTranslate2 model (model.bin is missing)")
-        return str(folder)
-    packaged = PACKAGED.get(model)
-    if packaged is None:
-        return model
-    sources = [_package_folder(package, inside) for package, inside in packaged.folders]
-    if any(source is None for source in sources):
-        return model
-    return str(_assemble(model, [source for source in sources if source], packaged.sha256, cache))
+        return folder
+    if packaged := PACKAGED.get(model):
+        sources = [_package_folder(package, inside) for package, inside in packaged.folders]
+        if all(sources):
+            return _assemble(model, [source for source in sources if source], packaged.sha256, cache)
+    return _download(model)
+
+
+def _download(model: str) -> Path:
+    try:
+        return Path(download_model(model))
+    except (ValueError, OSError) as error:
+        raise EngineError(
+            f"the model {model!r} is not here and cannot be fetched ({error}); set MODEL to a folder with a CTranslate2 "
+            "model, or install the package extra lingoloop-transcriber[models] for base and tiny.en"
+        ) from error
 
 
 def _package_folder(package: str, inside: str) -> Path | None:

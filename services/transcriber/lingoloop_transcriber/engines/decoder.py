@@ -1,0 +1,165 @@
+"""Whisper on CTranslate2: sound of up to 30 s becomes timed words, in an encoder window just longer than the sound.
+
+Whisper was trained on windows of 30 s, and the usual pipelines pad every piece to that. The encoder's cost grows faster
+than its window, and CTranslate2 takes shorter ones; so a window here is the sound and a little silence, without which
+the decoder does not find the end and runs on (Radford et al., "Robust Speech Recognition via Large-Scale Weak
+Supervision", section 2; figures in docs/performance.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
+from tokenizers import Tokenizer as TokenizerFile
+
+from lingoloop_common.contracts.transcript import Word
+from lingoloop_transcriber.engines import Sound
+
+FRAMES_PER_SECOND = 100
+STEPS_PER_SECOND = 50
+"""Steps of the encoder's output, in which alignments count."""
+
+FULL_WINDOW = 30 * FRAMES_PER_SECOND
+SILENCE = 2 * FRAMES_PER_SECOND
+"""Frames of silence after the sound."""
+
+TOKENS_PER_SECOND = 8
+TOKENS_MOST = 224
+"""A decoder that goes beyond these repeats itself: nobody speaks that fast."""
+
+LOOP_TOKENS_MOST = 12
+LOOP_REPEATS = 4
+"""A loop is a phrase of up to so many tokens that is said so often in a row: greedy decoders get caught in them."""
+
+PREPENDED, APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
+"""Punctuation that belongs to the word after it, and to the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came out of one window: words in seconds from its start, and how sure the model was.
+
+    `loops`: the decoder was caught repeating itself; the words end before the first repeat.
+    """
+
+    words: list[Word]
+    log_probability: float
+    loops: bool
+
+
+class Decoder:
+    """A loaded model; used by one thread at a time.
+
+    Args:
+        folder: a CTranslate2 Whisper model with its tokenizer.
+
+    Raises:
+        RuntimeError, ValueError, OSError: there is no such model in the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._model = ctranslate2.models.Whisper(
+            str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=1
+        )
+        self._tokens = TokenizerFile.from_file(str(folder / "tokenizer.json"))
+        self._features = FeatureExtractor(feature_size=self._model.n_mels)
+        self._tokenizers: dict[str, Tokenizer] = {}
+
+    def detect_language(self, sound: Sound) -> str:
+        """Return the code of the language that is spoken; `en` from a model that knows no other."""
+        if not self._model.is_multilingual:
+            return "en"
+        encoded, _ = self._encode(sound)
+        token: str = self._model.detect_language(encoded)[0][0][0]
+        return token.strip("<|>")
+
+    def decode(self, sound: Sound, language: str) -> Heard:
+        """Return what is said in up to 30 s of sound, at temperature 0: the same sound gives the same words.
+
+        Raises:
+            ValueError: the model does not know the language.
+        """
+        tokenizer = self._tokenizer(language)
+        encoded, frames = self._encode(sound)
+        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        limit = min(TOKENS_MOST, 10 + frames * TOKENS_PER_SECOND // FRAMES_PER_SECOND)
+        result = self._model.generate(
+            encoded,
+            [prompt],
+            beam_size=1,
+            max_length=len(prompt) + limit,
+            return_scores=True,
+            suppress_blank=True,
+            suppress_tokens=[-1],
+        )[0]
+        tokens = result.sequences_ids[0]
+        loop = find_loop(tokens)
+        aligned = self._model.align(
+            encoded, tokenizer.sot_sequence, [tokens[:loop]], [frames], median_filter_width=7
+        )[0]
+        return Heard(
+            words=_timed_words(tokenizer, tokens[:loop], aligned),
+            log_probability=result.scores[0],
+            loops=loop is not None or len(tokens) >= limit,
+        )
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        if language not in self._tokenizers:
+            self._tokenizers[language] = Tokenizer(
+                self._tokens, self._model.is_multilingual, task="transcribe", language=language
+            )
+        return self._tokenizers[language]
+
+    def _encode(self, sound: Sound) -> tuple[ctranslate2.StorageView, int]:
+        """Return the encoder's output, shape (1, steps, width), and how many frames are sound."""
+        features = self._features(sound)[:, :FULL_WINDOW]
+        frames = features.shape[1]
+        size = min(FULL_WINDOW, frames + SILENCE)
+        size += size % 2  # the encoder halves it
+        window = np.full((1, features.shape[0], size), features.min(), np.float32)
+        window[0, :, :frames] = features
+        return self._model.encode(ctranslate2.StorageView.from_array(window)), frames
+
+
+def find_loop(tokens: Sequence[int]) -> int | None:
+    """Return where the first repeat of a phrase begins that is said LOOP_REPEATS times in a row; None without one."""
+    for start in range(len(tokens)):
+        for size in range(1, LOOP_TOKENS_MOST + 1):
+            phrase = tokens[start : start + size]
+            end = start + size * LOOP_REPEATS
+            if end <= len(tokens) and tokens[start:end] == [*phrase] * LOOP_REPEATS:
+                return start + size
+    return None
+
+
+def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any) -> list[Word]:
+    """Join tokens to words, with the times at which the decoder's attention reached them."""
+    if not tokens:
+        return []
+    texts, pieces = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    text_steps, time_steps = np.array(alignment.alignments).T
+    reached = np.concatenate(([True], np.diff(text_steps) > 0))
+    times = time_steps[reached] / STEPS_PER_SECOND
+    edges = np.cumsum([0, *(len(piece) for piece in pieces[:-1])])
+    words = [
+        {
+            "word": text,
+            "tokens": piece,
+            "start": float(times[first]),
+            "end": float(times[last]),
+            "probability": float(np.mean(alignment.text_token_probs[first:last])),
+        }
+        for text, piece, first, last in zip(texts, pieces, edges[:-1], edges[1:], strict=False)
+    ]
+    merge_punctuations(words, PREPENDED, APPENDED)
+    return [
+        Word(word=word["word"], start=word["start"], end=word["end"], confidence=word["probability"])
+        for word in words
+        if word["word"]
+    ]

@@ -1,0 +1,107 @@
+"""Where somebody speaks in a chunk, how that is cut into windows, and which of it no word covers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+from lingoloop_common.contracts.transcript import Word
+from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_transcriber.engines import Sound
+
+VOICE_ACTIVITY = VadOptions(threshold=0.5, min_silence_duration_ms=160, speech_pad_ms=100)
+
+LEAD = 0.25
+"""Seconds before a word that count as covered by it, since a word's start is found late rather than early."""
+
+TRAIL = 0.35
+"""Seconds after a word that count as covered by it."""
+
+WORD_LEAST = 0.6
+SECONDS_PER_LETTER = 0.12
+"""A word covers at most the larger of these: alignment stretches a word over what was dropped after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of sound, in seconds from the start of its chunk."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.end - self.start
+
+    @property
+    def middle(self) -> float:
+        """The point half-way."""
+        return (self.start + self.end) / 2
+
+
+def find_speech(sound: Sound) -> list[Span]:
+    """Return the spans in which somebody speaks, in order (Silero's model, as faster-whisper carries it)."""
+    found = get_speech_timestamps(sound, VOICE_ACTIVITY)
+    return [Span(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in found]
+
+
+def extent(speech: Sequence[Span]) -> Span:
+    """Return the stretch from the first span's start to the last one's end."""
+    return Span(speech[0].start, speech[-1].end)
+
+
+def make_windows(speech: Sequence[Span], longest: float) -> list[Sequence[Span]]:
+    """Group spans into windows of at most `longest` seconds, cut in long pauses near their middles.
+
+    A span that is longer by itself stays whole: nobody knows where its words end.
+    """
+    if len(speech) <= 1 or extent(speech).seconds <= longest:
+        return [speech] if speech else []
+    at = _best_pause(speech)
+    return [*make_windows(speech[:at], longest), *make_windows(speech[at:], longest)]
+
+
+def halve(speech: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Cut a window in two: in its best pause, or in the middle where there is none."""
+    if len(speech) > 1:
+        at = _best_pause(speech)
+        return speech[:at], speech[at:]
+    [span] = speech
+    return [Span(span.start, span.middle)], [Span(span.middle, span.end)]
+
+
+def _best_pause(speech: Sequence[Span]) -> int:
+    """Return the index of the span after the pause that is longest, counting less the farther from the middle."""
+    middle = extent(speech).middle
+
+    def worth(place: int) -> float:
+        pause = Span(speech[place - 1].end, speech[place].start)
+        return min(pause.seconds, 1.0) - 0.05 * abs(pause.middle - middle)
+
+    return max(range(1, len(speech)), key=worth)
+
+
+def missed_speech(speech: Sequence[Span], words: Sequence[Word], *, least: float) -> list[Span]:
+    """Return the parts of `speech`, of at least `least` seconds, that no word covers.
+
+    Args:
+        speech: in order, without overlap.
+        words: in order.
+        least: seconds; shorter ones are breaths and ends of words.
+    """
+    missed = []
+    for span in speech:
+        at = span.start
+        for cover in (_cover(word) for word in words):
+            if cover.end <= at or cover.start >= span.end:
+                continue
+            missed.append(Span(at, cover.start))
+            at = max(at, cover.end)
+        missed.append(Span(at, span.end))
+    return [span for span in missed if span.seconds >= least]
+
+
+def _cover(word: Word) -> Span:
+    longest = max(WORD_LEAST, SECONDS_PER_LETTER * len(word.word))
+    return Span(word.start - LEAD, min(word.end, word.start + longest) + TRAIL)

@@ -1,0 +1,131 @@
+"""Speech is cut into windows in its pauses, and what no word covers is found. Also: words become segments."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingoloop_common.contracts.transcript import Word
+from lingoloop_transcriber.engines.decoder import LOOP_REPEATS, find_loop
+from lingoloop_transcriber.engines.sentences import LONG, TOO_LONG, make_segments
+from lingoloop_transcriber.engines.speech import Span, extent, halve, make_windows, missed_speech
+
+
+def spans(*edges: float) -> list[Span]:
+    return [Span(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def word(start: float, end: float, text: str = " word") -> Word:
+    return Word(word=text, start=start, end=end, confidence=0.5)
+
+
+speech_of_a_chunk = st.lists(st.tuples(st.floats(0.2, 9), st.floats(0.2, 3)), max_size=12).map(
+    lambda lengths: [
+        Span(begin, begin + seconds)
+        for begin, seconds in [
+            (sum(s + p for s, p in lengths[:place]), seconds) for place, (seconds, _) in enumerate(lengths)
+        ]
+    ]
+)
+
+
+@given(speech_of_a_chunk, st.floats(2, 20))
+def test_windows_hold_all_speech_in_order_and_none_is_too_long(speech: list[Span], longest: float) -> None:
+    windows = make_windows(speech, longest)
+    assert [span for window in windows for span in window] == speech
+    assert all(len(window) == 1 or extent(window).seconds <= longest for window in windows)
+
+
+def test_a_window_is_cut_in_the_longest_pause_near_its_middle() -> None:
+    speech = spans(0, 4, 4.2, 9, 9.8, 14, 14.3, 19)
+    assert make_windows(speech, 16) == [speech[:2], speech[2:]]
+
+
+def test_a_pause_at_the_edge_counts_less_than_one_in_the_middle() -> None:
+    speech = spans(0, 1, 1.5, 10, 10.3, 20)
+    assert make_windows(speech, 16) == [speech[:2], speech[2:]]
+
+
+def test_speech_without_a_pause_stays_whole_but_is_halved_when_it_must_be() -> None:
+    speech = spans(0, 20)
+    assert make_windows(speech, 16) == [speech]
+    assert halve(speech) == (spans(0, 10), spans(10, 20))
+
+
+def test_nothing_is_missed_when_words_cover_it() -> None:
+    assert missed_speech(spans(0, 3), [word(0.2, 0.9), word(1.2, 1.9), word(2.0, 2.9)], least=1.0) == []
+
+
+def test_speech_before_between_and_after_words_is_found() -> None:
+    words = [word(3.0, 3.4), word(6.0, 6.4)]
+    missed = missed_speech(spans(0, 9), words, least=1.0)
+    assert [(round(span.start, 2), round(span.end, 2)) for span in missed] == [
+        (0, 2.75),
+        (3.75, 5.75),
+        (6.75, 9),
+    ]
+
+
+def test_a_word_stretched_over_what_was_dropped_does_not_hide_it() -> None:
+    [missed] = missed_speech(spans(0, 8), [word(0.1, 8.0, " a")], least=1.0)
+    assert missed.start < 1.2
+
+
+def test_what_is_short_is_a_breath() -> None:
+    assert missed_speech(spans(0, 0.9, 5, 5.8), [], least=1.0) == []
+
+
+def test_silence_without_words_is_not_missed() -> None:
+    assert missed_speech(spans(0, 1, 9, 10), [word(0.1, 0.9), word(9.2, 9.9)], least=1.0) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "at"),
+    [
+        ([], None),
+        ([1, 2, 3, 4, 5], None),
+        ([1, 2, 2, 2, 3], None),
+        ([1, 2, 2, 2, 2], 2),
+        ([9, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 7], 4),
+        ([1, 2, 3] * (LOOP_REPEATS - 1) + [9], None),
+    ],
+)
+def test_a_loop_is_a_phrase_said_again_and_again(tokens: list[int], at: int | None) -> None:
+    assert find_loop(tokens) == at
+
+
+def texts(words: list[Word]) -> list[str]:
+    return [segment.text for segment in make_segments(words)]
+
+
+def test_a_segment_ends_with_a_sentence() -> None:
+    words = [word(0, 1, " We"), word(1, 2, " go."), word(2, 3, " You"), word(3, 4, " stay.")]
+    assert texts(words) == ["We go.", "You stay."]
+
+
+def test_a_segment_ends_where_the_speaker_pauses() -> None:
+    assert texts([word(0, 1, " one"), word(1.5, 2, " two"), word(4, 5, " three")]) == ["one two", "three"]
+
+
+def test_a_long_segment_ends_at_a_comma_and_a_longer_one_anywhere() -> None:
+    words = [word(at / 2, at / 2 + 0.5, " and," if at % 4 == 3 else " and") for at in range(40)]
+    lengths = [segment.end - segment.start for segment in make_segments(words)]
+    assert all(LONG <= length <= LONG + 2 for length in lengths[:-1])
+    words = [word(at / 2, at / 2 + 0.5, " and") for at in range(60)]
+    assert max(segment.end - segment.start for segment in make_segments(words)) <= TOO_LONG + 0.5
+
+
+def test_chinese_sentences_are_joined_without_spaces() -> None:
+    assert texts([word(0, 1, "你好。"), word(1, 2, "再"), word(2, 3, "见。")]) == ["你好。", "再见。"]
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0.1, 2), st.sampled_from([" a", " b,", " c."]))))
+def test_every_word_is_in_one_segment(parts: list[tuple[float, float, str]]) -> None:
+    words, clock = [], 0.0
+    for pause, seconds, text in parts:
+        words.append(word(clock + pause, clock + pause + seconds, text))
+        clock = words[-1].end
+    segments = make_segments(words)
+    assert [one for segment in segments for one in segment.words or ()] == words
+    for segment in segments:
+        assert segment.words
+        assert (segment.start, segment.end) == (segment.words[0].start, segment.words[-1].end)
