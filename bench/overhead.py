@@ -9,6 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from bench.fleets import bench_fleet
 from bench.recordings import recording
 from lingoloop_transcriber.decode import decode
-from lingoloop_transcriber.engines import Engine, Piece, find_engine
+from lingoloop_transcriber.engines import Engine, Piece, Sound, find_engine
 from lingoloop_transcriber.split import Splitter
 from tests.fleet import Fleet
 from tests.speech import RATE, write_wav
@@ -78,7 +79,10 @@ def bare_pool() -> Any:
 def bare_loop(pool: Any, path: Path) -> float:
     """Return the seconds from opening the file to the last chunk's words."""
     begin = time.perf_counter()
-    for _ in pool.imap_unordered(_transcribe, _pieces(path)):
+    pieces = _pieces(path)
+    first = next(pieces)
+    language = pool.apply(_detect_language, (first,))
+    for _ in pool.imap_unordered(_transcribe, ((raw, language) for raw in chain([first], pieces))):
         pass
     return time.perf_counter() - begin
 
@@ -99,6 +103,15 @@ def _load() -> None:
     _engine = find_engine("whisper")(None)
 
 
-def _transcribe(raw: bytes) -> int:
-    samples = np.frombuffer(raw, np.int16).astype(np.float32) / np.float32(32768)
-    return len(_engine.transcribe(Piece(samples, samples.size / RATE, None, {})))
+def _detect_language(raw: bytes) -> str | None:
+    return _engine.detect_language(_sound(raw))
+
+
+def _transcribe(piece: tuple[bytes, str | None]) -> int:
+    raw, language = piece
+    sound = _sound(raw)
+    return len(_engine.transcribe(Piece(sound, sound.size / RATE, language, {})))
+
+
+def _sound(raw: bytes) -> Sound:
+    return np.frombuffer(raw, np.int16).astype(np.float32) / np.float32(32768)
