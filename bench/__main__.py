@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.speech import SHARED
 
-NAMES = ("overhead",)
+NAMES = ("throughput", "first-words", "small", "memory", "overhead")
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     bench = importlib.import_module(f"bench.{arguments.name.replace('-', '_')}")
-    print(json.dumps(asyncio.run(bench.measure(arguments.speech))))
+    print(json.dumps({"bench": arguments.name, **asyncio.run(bench.measure(arguments.speech))}))
 
 
 if __name__ == "__main__":

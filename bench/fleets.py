@@ -2,12 +2,22 @@
 
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fleet import Fleet, running_fleet
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a run brought: its text, and the seconds from the first byte of the upload to `done`."""
+
+    text: str
+    seconds: float
 
 
 @contextlib.asynccontextmanager
@@ -19,3 +29,16 @@ async def bench_fleet(*, transcribers: int = 1, **settings: str) -> AsyncIterato
             Path(folder), database_url, broker_url, transcribers=transcribers, **settings
         ) as fleet:
             yield fleet, Path(folder)
+
+
+async def transcribe(fleet: Fleet, path: Path, **options: str) -> Transcript:
+    """Upload a recording and wait for its run's end."""
+    async with fleet.client() as client:
+        begin = time.perf_counter()
+        run = await client.upload(path, lambda _: None, **options)
+        async for frame in client.events(run["runId"]):
+            if frame["event"] == "done":
+                assert frame["status"] == "succeeded", frame
+        seconds = time.perf_counter() - begin
+        text = b"".join([part async for part in client.export(run["runId"], "txt")]).decode()
+    return Transcript(text, seconds)

@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from bench.fleets import bench_fleet
+from bench.fleets import bench_fleet, transcribe
 from bench.recordings import recording
+from bench.report import compared
 from lingoloop_transcriber.decode import decode
 from lingoloop_transcriber.engines import Engine, Piece, Sound, find_engine
 from lingoloop_transcriber.split import Splitter
-from tests.fleet import Fleet
 from tests.speech import RATE, write_wav
 
 MINUTES = 10
 ROUNDS = 3
 SLOTS = 2
 
-_engine: Engine
+engine: Engine
 
 
 async def measure(speech: Path) -> dict[str, Any]:
@@ -36,44 +36,30 @@ async def measure(speech: Path) -> dict[str, Any]:
     async with bench_fleet(MAX_CONCURRENT_JOBS=str(SLOTS)) as (fleet, folder):
         path = write_wav(folder / "recording.wav", clip.samples)
         with bare_pool() as pool:
-            await through_services(fleet, path)
+            await transcribe(fleet, path)
             bare_loop(pool, path)
             ours, baseline = [], []
             for number in range(ROUNDS):
-                ours.append(await through_services(fleet, path))
+                ours.append((await transcribe(fleet, path)).seconds)
                 baseline.append(bare_loop(pool, path))
                 print(
                     f"round {number + 1}: services {ours[-1]:.2f} s, bare loop {baseline[-1]:.2f} s",
                     flush=True,
                 )
-    return {
-        "bench": "overhead",
-        "ours": round(statistics.median(ours), 3),
-        "baseline": round(statistics.median(baseline), 3),
-        "ratio": round(statistics.median(b / o for b, o in zip(baseline, ours, strict=True)), 3),
-        "unit": "s",
-        "ours_all": [round(value, 3) for value in ours],
-        "baseline_all": [round(value, 3) for value in baseline],
-        "audio_s": round(clip.seconds, 1),
-        "real_time_factor": round(clip.seconds / statistics.median(ours), 1),
-    }
-
-
-async def through_services(fleet: Fleet, path: Path) -> float:
-    """Return the seconds from the first byte of the upload to `done`."""
-    async with fleet.client() as client:
-        begin = time.perf_counter()
-        run = await client.upload(path, lambda _: None)
-        async for frame in client.events(run["runId"]):
-            if frame["event"] == "done":
-                assert frame["status"] == "succeeded", frame
-    return time.perf_counter() - begin
+    return compared(
+        ours,
+        baseline,
+        unit="s",
+        bigger_is_better=False,
+        audio_s=round(clip.seconds, 1),
+        real_time_factor=round(clip.seconds / statistics.median(ours), 1),
+    )
 
 
 def bare_pool() -> Any:
     """Return two processes with the engine loaded, one thread each."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    return multiprocessing.get_context("spawn").Pool(SLOTS, _load)
+    return multiprocessing.get_context("spawn").Pool(SLOTS, load_engine)
 
 
 def bare_loop(pool: Any, path: Path) -> float:
@@ -98,19 +84,19 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield cut.samples.tobytes()
 
 
-def _load() -> None:
-    global _engine  # noqa: PLW0603  (one engine a process)
-    _engine = find_engine("whisper")(None)
+def load_engine() -> None:
+    global engine  # noqa: PLW0603  (one engine a process)
+    engine = find_engine("whisper")(None)
 
 
 def _detect_language(raw: bytes) -> str | None:
-    return _engine.detect_language(_sound(raw))
+    return engine.detect_language(_sound(raw))
 
 
 def _transcribe(piece: tuple[bytes, str | None]) -> int:
     raw, language = piece
     sound = _sound(raw)
-    return len(_engine.transcribe(Piece(sound, sound.size / RATE, language, {})))
+    return len(engine.transcribe(Piece(sound, sound.size / RATE, language, {})))
 
 
 def _sound(raw: bytes) -> Sound:

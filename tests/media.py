@@ -72,10 +72,23 @@ def video(container: str, codec: str, audio: str | None, seconds: float = 3.0) -
     return _mux(container, audio=audio, video=codec, seconds=seconds)
 
 
-def spoken(container: str, audio: str, samples: Samples, *, rate: int, picture: str | None = None) -> bytes:
-    """Return given mono samples in a container, with moving pictures beside them if a codec is named."""
+def spoken(
+    container: str,
+    audio: str,
+    samples: Samples,
+    *,
+    rate: int,
+    picture: str | None = None,
+    seekable: bool = True,
+) -> bytes:
+    """Return given mono samples in a container, with moving pictures beside them if a codec is named.
+
+    Without `seekable` it is written like a live stream, and does not say how long it is.
+    """
     seconds = samples.size / rate
-    return _mux(container, audio=audio, video=picture, seconds=seconds, voiced=(samples, rate))
+    return _mux(
+        container, audio=audio, video=picture, seconds=seconds, seekable=seekable, voiced=(samples, rate)
+    )
 
 
 def without_duration(seconds: float = 3.0) -> bytes:

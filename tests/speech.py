@@ -1,10 +1,10 @@
 """Real human speech: Debian's LibriVox clips (pocketsphinx-testdata), and ../shared/speech where it is there."""
 
 import json
-import re
 import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
@@ -12,6 +12,7 @@ import jiwer
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from whisper_normalizer.english import EnglishTextNormalizer
 
 RATE = 16_000
 DEBIAN = Path("/usr/share/pocketsphinx/test/data/librivox")
@@ -105,13 +106,11 @@ def write_wav(path: Path, samples: Samples) -> Path:
     return path
 
 
-def normal(text: str) -> str:
-    """Return text as words are compared: lower case, no punctuation, usual short forms spelled out."""
-    text = re.sub(r"[^a-z0-9' ]+", " ", text.lower().replace("-", " "))
-    text = re.sub(r"\bmr\b", "mister", text)
-    return re.sub(r"\s+", " ", text).strip()
-
-
 def word_error_rate(reference: str, text: str) -> float:
-    """Return the share of wrong, missing and extra words, from 0."""
-    return float(jiwer.wer(normal(reference), normal(text)))
+    """Return the share of wrong, missing and extra words, from 0, after Whisper's English normaliser."""
+    return float(jiwer.wer(_normaliser()(reference), _normaliser()(text)))
+
+
+@cache
+def _normaliser() -> EnglishTextNormalizer:
+    return EnglishTextNormalizer()

@@ -25,6 +25,21 @@ FORMS = {
 
 
 @pytest.mark.slow
+async def test_a_recording_that_does_not_say_how_long_it_is_gives_its_words(data: Path) -> None:
+    clip = join(librivox_clips(), least_seconds=40)
+    path = data.parent / "live.webm"
+    path.write_bytes(spoken("webm", "libopus", clip.samples, rate=RATE, seekable=False))
+    async with server(data) as (_, url), Client(url, local_token(DataFolder(data))) as client:
+        run = await client.upload(path, lambda _: None)
+        frames = [frame async for frame in client.events(run["runId"])]
+        text = b"".join([part async for part in client.export(run["runId"], "txt")]).decode()
+    assert frames[-1]["status"] == "succeeded"
+    progress = [frame["progress"] for frame in frames]
+    assert progress == sorted(progress)
+    assert word_error_rate(clip.words, text) <= 0.12, text
+
+
+@pytest.mark.slow
 async def test_each_usual_format_gives_its_words(data: Path) -> None:
     clip = join(librivox_clips(), least_seconds=15)
     async with server(data) as (_, url), Client(url, local_token(DataFolder(data))) as client:

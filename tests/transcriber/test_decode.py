@@ -27,7 +27,7 @@ def tone(rate: int, channels: int) -> NDArray[np.float32]:
 
 def record(path: Path, codec: str, rate: int, channels: int, *, video: str | None = None) -> Path:
     """Encode the tone into a new file; with `video`, pictures go along."""
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}[channels]
     with av.open(str(path), "w") as container:
         pictures = _add_pictures(container, video) if video else None
         stream = container.add_stream(codec, rate=rate, layout=layout)
@@ -72,6 +72,8 @@ FORMATS = {
     "wav": ("sound.wav", "pcm_s16le", 44_100, 2),
     "wav, eight bits of telephone": ("sound.wav", "pcm_mulaw", 8_000, 1),
     "wav, 5.1": ("sound.wav", "pcm_s24le", 48_000, 6),
+    "wav, sixteen microphones": ("sound.wav", "pcm_s16le", 48_000, 16),
+    "wav, an odd rate": ("sound.wav", "pcm_f32le", 37_801, 8),
     "flac": ("sound.flac", "flac", 22_050, 1),
     "flac, high": ("sound.flac", "flac", 96_000, 2),
     "mp3": ("sound.mp3", "libmp3lame", 44_100, 2),
@@ -96,6 +98,30 @@ def test_a_recording_becomes_as_many_samples_as_it_lasts(tmp_path: Path, form: s
     assert samples.dtype == np.int16
     assert abs(loudest_frequency(samples) - FREQUENCY) < 2
     assert 0.2 < np.abs(samples).max() / 32768 < 0.95
+
+
+def test_pictures_that_come_when_they_like_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "screen.mkv"
+    luck = np.random.default_rng(5)
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mpeg4", rate=1000)
+        assert isinstance(pictures, VideoStream)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for at in np.cumsum(luck.integers(5, 900, 10)):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 9, np.uint8), format="rgb24")
+            frame.pts = int(at)
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        frame = av.AudioFrame.from_ndarray(
+            (tone(16_000, 1) * 32767).astype(np.int16), format="s16", layout="mono"
+        )
+        frame.sample_rate = 16_000
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    samples = samples_of(path)
+    assert samples.size == SECONDS * SAMPLE_RATE
+    assert abs(loudest_frequency(samples) - FREQUENCY) < 2
 
 
 def test_sixteen_kilohertz_mono_comes_through_untouched(tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.store.ids import new_id
 
 
+SYNC_EVERY = 32 * 2**20
+"""Bytes of an upload after which they are synced to disk."""
+
+
 class BlobMissing(LookupError):
     """There is no blob of this name."""
 
@@ -137,7 +141,11 @@ class FolderBlobs:
 
 def _append(file: BinaryIO, digest: "hashlib._Hash", part: bytes) -> None:
     digest.update(part)
+    before = file.tell()
     file.write(part)
+    # Go along with the upload: left to its end, writing out gigabytes would keep the client waiting for seconds.
+    if before // SYNC_EVERY != file.tell() // SYNC_EVERY:
+        _sync(file)
 
 
 def _sync(file: BinaryIO) -> None:
