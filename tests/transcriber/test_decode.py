@@ -1,5 +1,6 @@
 """Any recording becomes 16 kHz mono samples: as many as it lasts, the same ones each time, and never from another file."""
 
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def tone(rate: int, channels: int) -> NDArray[np.float32]:
 
 def record(path: Path, codec: str, rate: int, channels: int, *, video: str | None = None) -> Path:
     """Encode the tone into a new file; with `video`, pictures go along."""
-    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}[channels]
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     with av.open(str(path), "w") as container:
         pictures = _add_pictures(container, video) if video else None
         stream = container.add_stream(codec, rate=rate, layout=layout)
@@ -72,8 +73,6 @@ FORMATS = {
     "wav": ("sound.wav", "pcm_s16le", 44_100, 2),
     "wav, eight bits of telephone": ("sound.wav", "pcm_mulaw", 8_000, 1),
     "wav, 5.1": ("sound.wav", "pcm_s24le", 48_000, 6),
-    "wav, sixteen microphones": ("sound.wav", "pcm_s16le", 48_000, 16),
-    "wav, an odd rate": ("sound.wav", "pcm_f32le", 37_801, 8),
     "flac": ("sound.flac", "flac", 22_050, 1),
     "flac, high": ("sound.flac", "flac", 96_000, 2),
     "mp3": ("sound.mp3", "libmp3lame", 44_100, 2),
@@ -100,6 +99,19 @@ def test_a_recording_becomes_as_many_samples_as_it_lasts(tmp_path: Path, form: s
     assert 0.2 < np.abs(samples).max() / 32768 < 0.95
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(37_801, 8), (48_000, 16), (5_512, 2), (192_000, 1)])
+def test_odd_rates_and_many_microphones_make_no_difference(tmp_path: Path, rate: int, channels: int) -> None:
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((tone(rate, channels).T * 32767).astype(np.int16).tobytes())
+    samples = samples_of(path)
+    assert abs(samples.size / SAMPLE_RATE - SECONDS) <= 0.01
+    assert abs(loudest_frequency(samples) - FREQUENCY) < 2
+
+
 def test_pictures_that_come_when_they_like_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "screen.mkv"
     luck = np.random.default_rng(5)
@@ -113,11 +125,11 @@ def test_pictures_that_come_when_they_like_change_nothing(tmp_path: Path) -> Non
             frame.pts = int(at)
             container.mux(pictures.encode(frame))
         container.mux(pictures.encode(None))
-        frame = av.AudioFrame.from_ndarray(
+        heard = av.AudioFrame.from_ndarray(
             (tone(16_000, 1) * 32767).astype(np.int16), format="s16", layout="mono"
         )
-        frame.sample_rate = 16_000
-        container.mux(sound.encode(frame))
+        heard.sample_rate = 16_000
+        container.mux(sound.encode(heard))
         container.mux(sound.encode(None))
     samples = samples_of(path)
     assert samples.size == SECONDS * SAMPLE_RATE

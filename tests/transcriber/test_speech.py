@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines.decoder import LOOP_REPEATS, find_loop
 from lingoloop_transcriber.engines.sentences import LONG, TOO_LONG, make_segments
-from lingoloop_transcriber.engines.speech import Span, extent, halve, make_windows, missed_speech
+from lingoloop_transcriber.engines.speech import LONGEST, Span, extent, halve, make_windows, missed_speech
 
 
 def spans(*edges: float) -> list[Span]:
@@ -28,26 +28,26 @@ speech_of_a_chunk = st.lists(st.tuples(st.floats(0.2, 9), st.floats(0.2, 3)), ma
 )
 
 
-@given(speech_of_a_chunk, st.floats(2, 20))
-def test_windows_hold_all_speech_in_order_and_none_is_too_long(speech: list[Span], longest: float) -> None:
-    windows = make_windows(speech, longest)
+@given(speech_of_a_chunk)
+def test_windows_hold_all_speech_in_order_and_none_is_too_long(speech: list[Span]) -> None:
+    windows = make_windows(speech)
     assert [span for window in windows for span in window] == speech
-    assert all(len(window) == 1 or extent(window).seconds <= longest for window in windows)
+    assert all(len(window) == 1 or extent(window).seconds <= LONGEST for window in windows)
 
 
 def test_a_window_is_cut_in_the_longest_pause_near_its_middle() -> None:
     speech = spans(0, 4, 4.2, 9, 9.8, 14, 14.3, 19)
-    assert make_windows(speech, 16) == [speech[:2], speech[2:]]
+    assert make_windows(speech) == [speech[:2], speech[2:]]
 
 
 def test_a_pause_at_the_edge_counts_less_than_one_in_the_middle() -> None:
     speech = spans(0, 1, 1.5, 10, 10.3, 20)
-    assert make_windows(speech, 16) == [speech[:2], speech[2:]]
+    assert make_windows(speech) == [speech[:2], speech[2:]]
 
 
 def test_speech_without_a_pause_stays_whole_but_is_halved_when_it_must_be() -> None:
     speech = spans(0, 20)
-    assert make_windows(speech, 16) == [speech]
+    assert make_windows(speech) == [speech]
     assert halve(speech) == (spans(0, 10), spans(10, 20))
 
 

@@ -13,7 +13,6 @@ from typing import BinaryIO
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.store.ids import new_id
 
-
 SYNC_EVERY = 32 * 2**20
 """Bytes of an upload after which they are synced to disk."""
 

@@ -14,6 +14,16 @@ from lingoloop_transcriber.engines import EngineError
 log = structlog.get_logger(__name__)
 
 
+ENVIRONMENT = {
+    # The slots share the cores; a model with threads of its own would only make them fight.
+    "OMP_NUM_THREADS": "1",
+    # oneDNN keeps compiled code for each shape it meets, 1,024 of them; windows hardly ever have the same one again.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4",
+    # Buffers come and go in many sizes; with an arena a thread, glibc keeps 30 MB more of them.
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
 class Slot:
     """One process with a loaded engine; a new one takes its place when it dies or is killed."""
 
@@ -23,8 +33,7 @@ class Slot:
             "lingoloop_transcriber.slot",
             dict(config),
             name=f"slot {number}",
-            # The slots share the cores; a model with threads of its own would only make them fight.
-            environment={"OMP_NUM_THREADS": "1"},
+            environment=ENVIRONMENT,
         )
 
     @property

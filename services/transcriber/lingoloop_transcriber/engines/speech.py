@@ -9,7 +9,12 @@ from lingoloop_common.contracts.transcript import Word
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber.engines import Sound
 
-VOICE_ACTIVITY = VadOptions(threshold=0.5, min_silence_duration_ms=160, speech_pad_ms=100)
+LONGEST = 16.0
+"""Seconds in a window, at most: the encoder's cost and memory grow faster than that."""
+
+VOICE_ACTIVITY = VadOptions(
+    threshold=0.5, min_silence_duration_ms=160, speech_pad_ms=100, max_speech_duration_s=LONGEST
+)
 
 LEAD = 0.25
 """Seconds before a word that count as covered by it, since a word's start is found late rather than early."""
@@ -41,7 +46,10 @@ class Span:
 
 
 def find_speech(sound: Sound) -> list[Span]:
-    """Return the spans in which somebody speaks, in order (Silero's model, as faster-whisper carries it)."""
+    """Return the spans in which somebody speaks, in order (Silero's model, as faster-whisper carries it).
+
+    None is longer than LONGEST: one without a pause of 160 ms is cut at its last pause of 100 ms, or where it must.
+    """
     found = get_speech_timestamps(sound, VOICE_ACTIVITY)
     return [Span(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in found]
 
@@ -51,15 +59,12 @@ def extent(speech: Sequence[Span]) -> Span:
     return Span(speech[0].start, speech[-1].end)
 
 
-def make_windows(speech: Sequence[Span], longest: float) -> list[Sequence[Span]]:
-    """Group spans into windows of at most `longest` seconds, cut in long pauses near their middles.
-
-    A span that is longer by itself stays whole: nobody knows where its words end.
-    """
-    if len(speech) <= 1 or extent(speech).seconds <= longest:
+def make_windows(speech: Sequence[Span]) -> list[Sequence[Span]]:
+    """Group spans into windows of at most LONGEST seconds, cut in long pauses near their middles."""
+    if len(speech) <= 1 or extent(speech).seconds <= LONGEST:
         return [speech] if speech else []
     at = _best_pause(speech)
-    return [*make_windows(speech[:at], longest), *make_windows(speech[at:], longest)]
+    return [*make_windows(speech[:at]), *make_windows(speech[at:])]
 
 
 def halve(speech: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:

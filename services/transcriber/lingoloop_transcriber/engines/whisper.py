@@ -12,9 +12,6 @@ from lingoloop_transcriber.engines.models import default_cache, find_model
 from lingoloop_transcriber.engines.sentences import make_segments
 from lingoloop_transcriber.engines.speech import Span, extent, find_speech, halve, make_windows, missed_speech
 
-WINDOW = 16.0
-"""Seconds of speech in a window, at most: the encoder's cost grows faster than that."""
-
 MARGIN = 0.2
 """Seconds of sound kept around speech."""
 
@@ -56,7 +53,7 @@ class Whisper:
     def detect_language(self, sound: Sound) -> str | None:
         """Return the language of a chunk's first speech; None when nobody speaks in it."""
         sound = _audible(sound)
-        windows = make_windows(find_speech(sound), WINDOW)
+        windows = make_windows(find_speech(sound))
         return self._decoder.detect_language(_cut(sound, windows[0])) if windows else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
@@ -72,7 +69,7 @@ class Whisper:
         return make_segments(_in_order([*words, *self._another_look(sound, missed, language)]))
 
     def _first_look(self, sound: Sound, speech: Sequence[Span], language: str) -> Iterator[Word]:
-        for window in make_windows(speech, WINDOW):
+        for window in make_windows(speech):
             yield from self._decode(sound, window, language, HALVINGS)
 
     def _decode(self, sound: Sound, window: Sequence[Span], language: str, halvings: int) -> Iterator[Word]:
