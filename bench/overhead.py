@@ -20,6 +20,7 @@ from bench.recordings import recording
 from bench.report import compared
 from lingoloop_transcriber.decode import decode
 from lingoloop_transcriber.engines import Engine, Piece, Sound, find_engine
+from lingoloop_transcriber.slots import ENVIRONMENT
 from lingoloop_transcriber.split import Splitter
 from tests.speech import RATE, write_wav
 
@@ -58,7 +59,7 @@ async def measure(speech: Path) -> dict[str, Any]:
 
 def bare_pool() -> Any:
     """Return two processes with the engine loaded, one thread each."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(ENVIRONMENT)
     return multiprocessing.get_context("spawn").Pool(SLOTS, load_engine)
 
 

@@ -14,6 +14,7 @@ from bench.overhead import load_engine
 from bench.recordings import recording
 from bench.report import compared
 from lingoloop_transcriber.engines import Piece
+from lingoloop_transcriber.slots import ENVIRONMENT
 from tests.speech import RATE, write_wav
 
 ROUNDS = 3
@@ -25,7 +26,7 @@ async def measure(speech: Path) -> dict[str, Any]:
     """Alternate both; `ratio` says little here: what counts is `added_ms`, what the system adds to the engine's time."""
     samples = recording(speech, 1).samples[: 10 * RATE]
     ours, baseline, worst = [], [], 0.0
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(ENVIRONMENT)
     async with bench_fleet() as (fleet, folder), fleet.http() as http:
         path = write_wav(folder / "clip.wav", samples)
         with multiprocessing.get_context("spawn").Pool(1, load_engine) as pool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lingoloop_common.contracts.transcript import Segment
-from lingoloop_transcriber.engines import Piece, Sound
+from lingoloop_transcriber.engines import Piece, Sound, UnknownLanguage
 from lingoloop_transcriber.engines.decoder import Heard
 from lingoloop_transcriber.engines.whisper import Whisper
 from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips, word_error_rate
@@ -128,6 +128,14 @@ def test_a_loop_is_decoded_again_in_halves_and_never_written(
     assert len(sizes) >= 3
     assert max(sizes[1:]) < sizes[0]
     assert word_error_rate(clips[0].words, heard) <= 0.3, heard
+
+
+def test_a_region_does_not_change_the_language_and_an_unknown_one_is_named(
+    whisper: Whisper, clips: list[Clip]
+) -> None:
+    assert hear(whisper, clips[1].samples, "en-GB") == hear(whisper, clips[1].samples, "en")
+    with pytest.raises(UnknownLanguage, match="'tlh'"):
+        hear(whisper, clips[1].samples, "tlh")
 
 
 def test_noise_costs_no_decoding(whisper: Whisper, monkeypatch: pytest.MonkeyPatch) -> None:

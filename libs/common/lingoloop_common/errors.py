@@ -63,6 +63,7 @@ WORK_ERRORS: dict[str, bool] = {
     "not_audio": True,
     "too_long": True,
     "audio_missing": True,
+    "unknown_language": True,
     "canceled": True,
     "worker_lost": True,
     "slot_died": False,

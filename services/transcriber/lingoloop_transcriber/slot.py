@@ -12,7 +12,7 @@ from lingoloop_common.child import Answer, Message, serve_child
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio
 from lingoloop_transcriber.decode import Samples, decode, decode_range
-from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, find_engine
+from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, UnknownLanguage, find_engine
 from lingoloop_transcriber.split import Cut, Splitter
 
 BLIND_CUT = 20 * SAMPLE_RATE
@@ -40,6 +40,8 @@ class SlotProcess:
             getattr(self, f"_do_{fields['do']}")(fields, answer)
         except NotAudio as error:
             answer({"end": True, "error": "not_audio", "message": str(error)}, b"")
+        except UnknownLanguage as error:
+            answer({"end": True, "error": "unknown_language", "message": str(error)}, b"")
         except (EngineError, MemoryError, RuntimeError, ValueError) as error:
             answer(
                 {"end": True, "error": "engine_failed", "message": str(error) or type(error).__name__}, b""

@@ -18,6 +18,10 @@ class EngineError(Exception):
     """The engine cannot be used, or failed on a piece; the text is for the operator and the recording's owner."""
 
 
+class UnknownLanguage(EngineError):
+    """The model does not know the language that was named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """What an engine is given: a chunk's sound (None where it needs none), and how many seconds it lasts."""
@@ -47,6 +51,7 @@ class Engine(Protocol):
         """Return a piece's segments in order, in seconds from its start; `index` is not used.
 
         Raises:
+            UnknownLanguage: it does not know the piece's language.
             EngineError: it failed.
         """
 

@@ -19,7 +19,7 @@ from faster_whisper.transcribe import merge_punctuations
 from tokenizers import Tokenizer as TokenizerFile
 
 from lingoloop_common.contracts.transcript import Word
-from lingoloop_transcriber.engines import Sound
+from lingoloop_transcriber.engines import Sound, UnknownLanguage
 
 FRAMES_PER_SECOND = 100
 STEPS_PER_SECOND = 50
@@ -82,8 +82,12 @@ class Decoder:
     def decode(self, sound: Sound, language: str) -> Heard:
         """Return what is said in up to 30 s of sound, at temperature 0: the same sound gives the same words.
 
+        Args:
+            sound: what to decode.
+            language: a code like `en` or `zh-CN`, of which only the language counts.
+
         Raises:
-            ValueError: the model does not know the language.
+            UnknownLanguage: the model does not know the language.
         """
         tokenizer = self._tokenizer(language)
         encoded, frames = self._encode(sound)
@@ -110,11 +114,15 @@ class Decoder:
         )
 
     def _tokenizer(self, language: str) -> Tokenizer:
-        if language not in self._tokenizers:
-            self._tokenizers[language] = Tokenizer(
-                self._tokens, self._model.is_multilingual, task="transcribe", language=language
-            )
-        return self._tokenizers[language]
+        code = language.partition("-")[0]
+        if code not in self._tokenizers:
+            try:
+                self._tokenizers[code] = Tokenizer(
+                    self._tokens, self._model.is_multilingual, task="transcribe", language=code
+                )
+            except ValueError:
+                raise UnknownLanguage(f"Whisper does not know the language {code!r}") from None
+        return self._tokenizers[code]
 
     def _encode(self, sound: Sound) -> tuple[ctranslate2.StorageView, int]:
         """Return the encoder's output, shape (1, steps, width), and how many frames are sound."""
