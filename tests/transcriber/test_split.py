@@ -94,8 +94,8 @@ def test_silence_holds_no_samples_but_takes_its_place() -> None:
     assert all(cut.samples is None for cut in cuts)
 
 
-@pytest.mark.parametrize(("loudness", "silent"), [(5, True), (20, False)])
-def test_silence_is_what_lies_below_seventy_decibels(loudness: int, silent: bool) -> None:
+@pytest.mark.parametrize(("loudness", "silent"), [(2, True), (8, False)])
+def test_silence_is_what_lies_below_eighty_decibels(loudness: int, silent: bool) -> None:
     noise = np.random.default_rng(1).normal(0, loudness, 10 * SAMPLE_RATE).astype(np.int16)
     [cut] = split(noise)
     assert (cut.samples is None) == silent

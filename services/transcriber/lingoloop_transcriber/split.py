@@ -17,8 +17,8 @@ LONGEST = 28 * SAMPLE_RATE
 """A cut falls into the quietest 200 ms between these."""
 
 QUIET_FRAMES = 10
-SILENCE = 10 ** (-70 / 20) * 32768
-"""Root mean square below which a frame holds nothing (−70 dB of full scale): quiet recordings of speech lie above it."""
+SILENCE = 10 ** (-80 / 20) * 32768
+"""Root mean square below which a frame holds nothing (−80 dB of full scale): speech at −70 dB can still be understood."""
 
 
 @dataclass(frozen=True, slots=True)
