@@ -61,15 +61,16 @@ class Whisper:
         assert piece.samples is not None  # needs_audio
         sound = _audible(piece.samples)
         speech = find_speech(sound)
-        if not speech:
+        windows = make_windows(speech)
+        if not windows:
             return []
-        language = piece.language or self._decoder.detect_language(_cut(sound, speech))
-        words = _in_order(self._first_look(sound, speech, language))
+        language = piece.language or self._decoder.detect_language(_cut(sound, windows[0]))
+        words = _in_order(self._first_look(sound, windows, language))
         missed = missed_speech(speech, words, least=MISSED_LEAST)
         return make_segments(_in_order([*words, *self._another_look(sound, missed, language)]))
 
-    def _first_look(self, sound: Sound, speech: Sequence[Span], language: str) -> Iterator[Word]:
-        for window in make_windows(speech):
+    def _first_look(self, sound: Sound, windows: Iterable[Sequence[Span]], language: str) -> Iterator[Word]:
+        for window in windows:
             yield from self._decode(sound, window, language, HALVINGS)
 
     def _decode(self, sound: Sound, window: Sequence[Span], language: str, halvings: int) -> Iterator[Word]:
