@@ -19,7 +19,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     # oneDNN keeps compiled code for each shape it meets, 1,024 of them; windows hardly ever have the same one again.
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4",
-    # Buffers come and go in many sizes; with an arena a thread, glibc keeps 30 MB more of them.
+    # Buffers come and go in many sizes; with an arena a thread, glibc keeps some tens of MB more.
     "MALLOC_ARENA_MAX": "1",
 }
 
