@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, and real speech. Installs what is missing
+# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, and real speech. Installs what is missing
 # where that is possible (root on Debian), and leaves no new service running: the tests start private servers.
 set -euo pipefail
 
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+command -v chromium >/dev/null || missing+=(chromium)
 [ -d /usr/share/pocketsphinx/test/data ] || missing+=(pocketsphinx-testdata)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
@@ -36,7 +37,7 @@ apt-get install -qq --no-install-recommends "${missing[@]}"
 
 # Nor at the next boot.
 for service in "${missing[@]}"; do
-  if [ "$service" != pocketsphinx-testdata ] && command -v systemctl >/dev/null; then
+  if [[ "$service" =~ ^(postgresql|rabbitmq-server)$ ]] && command -v systemctl >/dev/null; then
     systemctl --quiet disable "$service" || true
   fi
 done
