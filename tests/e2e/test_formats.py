@@ -6,7 +6,7 @@ import pytest
 
 from lingoloop.client import Client
 from lingoloop.folder import DataFolder
-from lingoloop.work import local_token
+from lingoloop.server import local_token
 from tests.e2e.test_one_process import data, server
 from tests.media import spoken
 from tests.speech import RATE, join, librivox_clips, word_error_rate

@@ -18,7 +18,7 @@ import pytest
 
 from lingoloop.client import Client
 from lingoloop.folder import DataFolder
-from lingoloop.work import local_token
+from lingoloop.server import local_token
 from tests.fleet import rest_of_run
 from tests.speech import join, librivox_clips, word_error_rate, write_wav
 

@@ -1,0 +1,64 @@
+"""The server that a command talks to: one that is named, one that runs here, or one of the command's own."""
+
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from lingoloop.client import ApiError
+from lingoloop.folder import DataFolder
+from lingoloop.one_process import Options, one_process
+from lingoloop.show import stderr
+from lingoloop_common.auth import Tokens
+
+LOCAL = "local"
+SCOPE = "runs:read runs:write admin"
+TTL = 7 * 24 * 3600
+GRACE_MS = 2_000
+"""A one-shot server hands its work back soon after a Ctrl-C: nothing is lost by that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to go, and as whom."""
+
+    url: str
+    token: str
+
+
+@contextlib.asynccontextmanager
+async def find_server(folder: DataFolder, *, start: bool) -> AsyncIterator[Server]:
+    """Give the server named by LINGOLOOP_URL, else the one that runs on the data folder, else start one.
+
+    Raises:
+        ApiError: there is none, and none may be started; or LINGOLOOP_TOKEN is missing.
+    """
+    if url := os.environ.get("LINGOLOOP_URL"):
+        token = os.environ.get("LINGOLOOP_TOKEN")
+        if not token:
+            raise ApiError(
+                "LINGOLOOP_URL is set, but LINGOLOOP_TOKEN is not: it must hold a token for that server"
+            )
+        yield Server(url, token)
+    elif running := folder.running_server():
+        if running.url is None:
+            raise ApiError(
+                f"the server of this folder (process {running.pid}) is still starting; try again in a moment"
+            )
+        yield Server(running.url, local_token(folder))
+    elif start:
+        with folder:
+            stderr.print("[dim]starting…[/dim]")
+            async with one_process(folder, Options(port=0, ops=False, grace_ms=GRACE_MS)) as url:
+                folder.announce(url)
+                yield Server(url, local_token(folder))
+    else:
+        raise ApiError(
+            "no server runs here: start one with `lingoloop up`, or set LINGOLOOP_URL and LINGOLOOP_TOKEN"
+        )
+
+
+def local_token(folder: DataFolder) -> str:
+    """Return a token for the person at this machine."""
+    return Tokens(folder.secret()).sign(LOCAL, SCOPE, issued_at=int(time.time()), ttl=TTL)
