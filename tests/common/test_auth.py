@@ -9,11 +9,15 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingoloop_common.auth import ADMIN, LEEWAY, READ, WRITE, Caller, Tokens
+from lingoloop_common.auth import ADMIN, LEEWAY, READ, WRITE, Caller, Callers, Tokens
 from lingoloop_common.errors import Problem
+from lingoloop_common.store.database import Database
 
 SECRET = "0123456789abcdef" * 4
 TOKENS = Tokens(SECRET)
+CALLERS = Callers(
+    TOKENS, Database("", pool_max=2, startup_timeout=0, exclusive=False)
+)  # tokens need no database
 
 
 def now() -> int:
@@ -98,21 +102,21 @@ def test_scopes(scopes: str | None, needed: str, may: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER"])
-def test_the_header_says_who_calls(kind: str) -> None:
+async def test_the_header_says_who_calls(kind: str) -> None:
     request = make_mocked_request("GET", "/", headers={"Authorization": f"{kind} {make()}"})
-    assert TOKENS.caller(request, READ).owner == "ann"
+    assert (await CALLERS.caller(request, READ)).owner == "ann"
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer ", f"Basic {make()}", make()])
-def test_without_a_bearer_token_nobody_may(header: str | None) -> None:
+async def test_without_a_bearer_token_nobody_may(header: str | None) -> None:
     request = make_mocked_request("GET", "/", headers={"Authorization": header} if header else {})
     with pytest.raises(Problem) as caught:
-        TOKENS.caller(request, READ, in_query=True)
+        await CALLERS.caller(request, READ, in_query=True)
     assert caught.value.code == "unauthorized"
 
 
-def test_a_token_in_the_query_counts_only_where_a_browser_cannot_set_a_header() -> None:
+async def test_a_token_in_the_query_counts_only_where_a_browser_cannot_set_a_header() -> None:
     request = make_mocked_request("GET", f"/?access_token={make()}")
-    assert TOKENS.caller(request, READ, in_query=True).owner == "ann"
+    assert (await CALLERS.caller(request, READ, in_query=True)).owner == "ann"
     with pytest.raises(Problem):
-        TOKENS.caller(request, READ)
+        await CALLERS.caller(request, READ)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingoloop_common.contracts.progress import percent, seconds_left
+from lingoloop_common.contracts.progress import percent
 
 
 @pytest.mark.parametrize(
@@ -28,22 +28,3 @@ def test_percent(done: int, total: int | None, finished: bool, shown: int) -> No
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.one_of(st.none(), st.integers(0, 10**9)))
 def test_percent_never_falls_while_more_is_done(done: int, more: int, total: int | None) -> None:
     assert 0 <= percent(done, total, finished=False) <= percent(done + more, total, finished=False) < 100
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "working", "left"),
-    [
-        (30_000, 60_000, 10_000, 10),
-        (10_000, 60_000, 4_000, 20),
-        (60_000, 60_000, 10_000, 0),
-        (90_000, 60_000, 10_000, 0),
-        (0, 60_000, 10_000, None),
-        (30_000, None, 10_000, None),
-        (30_000, 60_000, None, None),
-        (30_000, 60_000, 0, None),
-    ],
-)
-def test_the_rest_is_expected_at_the_pace_so_far(
-    done: int, total: int | None, working: int | None, left: int | None
-) -> None:
-    assert seconds_left(done, total, working) == left

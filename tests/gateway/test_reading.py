@@ -9,6 +9,7 @@ import pytest_asyncio
 from lingoloop_gateway.runs import Runs
 from tests import media
 from tests.gateway.world import World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,17 +65,31 @@ async def test_progress_comes_from_audio_really_done(idle_world: World) -> None:
     body = await idle_world.accepted(owner, media.wav_of_ms(80_000))
     target = f"/api/runs/{body['runId']}/progress"
     waiting = (await idle_world.get(owner, target)).json()
-    assert (waiting["status"], waiting["progress"], waiting["estimatedTimeRemaining"]) == ("queued", 0, None)
+    assert (waiting["status"], waiting["progress"], waiting["queuePosition"]) == ("queued", 0, 1)
+    assert waiting["estimatedTimeRemaining"] is None  # nobody has measured how fast this fleet is
     assert (waiting["chunksDone"], waiting["chunksTotal"], waiting["completedAt"]) == (0, None, None)
+    await idle_world.database.pool.execute(
+        "UPDATE worker SET pace = 0.5"
+    )  # its two slots: 4 s of audio a second
     await idle_world.database.pool.execute(
         "UPDATE transcript_run SET status = 'processing', started_at = now() - interval '10 s',"
         " created_at = now() - interval '30 s', chunks_done = 1, done_samples = 16000 * 20 WHERE id::text = $1",
         body["runId"],
     )
+
+    async def foreseen() -> int | None:
+        left: int | None = (await idle_world.get(owner, target)).json()["estimatedTimeRemaining"]
+        return left
+
+    await eventually(foreseen)
     working = (await idle_world.get(owner, target)).json()
     assert (working["status"], working["progress"], working["chunksDone"]) == ("processing", 25, 1)
-    assert working["estimatedTimeRemaining"] == 30  # 20 s of audio took 10 s, 60 s are left
+    assert (working["estimatedTimeRemaining"], working["queuePosition"]) == (
+        15,
+        None,
+    )  # 60 s of audio are left
     assert 30_000 <= working["timeElapsed"] < 40_000
+    await idle_world.database.pool.execute("UPDATE worker SET pace = NULL")
 
 
 async def test_a_failed_runs_progress_says_why(idle_world: World) -> None:

@@ -157,6 +157,7 @@ async def running_world(
         "cors_allowed_origins": PAGE,
         "shutdown_grace_ms": 1000,
         "worker_max_retries": 0,
+        "poll_interval_ms": 100,
         **settings,
     }
     database = Database(database_url, pool_max=20, startup_timeout=10, exclusive=True)

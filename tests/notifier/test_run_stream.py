@@ -20,7 +20,6 @@ async def test_the_first_frame_is_init_with_the_whole_state(world: World) -> Non
     elapsed = init.data.pop("timeElapsed")
     assert isinstance(elapsed, int)
     assert elapsed >= 0
-    assert init.data.pop("estimatedTimeRemaining") >= 0
     assert init.data == {
         "event": "init",
         "runId": str(run.run_id),

@@ -259,6 +259,7 @@ class Workshop:
             lane=LANE,
             slots=slots.count,
             held=worker.held,
+            pace=lambda: worker.pace.value,
             on_gone=worker.let_go,
             on_wanted=worker.take_work,
         )

@@ -1,21 +1,27 @@
-"""Who may: a JWT names the owner (`sub`) and what it may do (`scope`)."""
+"""Who may: a JWT or an API key names the owner and what it may do (`scope`)."""
 
+import time
 from dataclasses import dataclass
 
 import jwt
 from aiohttp import web
 
+from lingoloop_common import keys
 from lingoloop_common.errors import Problem
+from lingoloop_common.store.database import Database
 
 LEEWAY = 30
 """Seconds by which clocks may differ."""
+
+KEY_LIFETIME = 3600.0
+"""Seconds after which a stream that a key opened must show it again: it may have been revoked since."""
 
 READ, WRITE, ADMIN = "runs:read", "runs:write", "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the owner, the scopes, and when the token ends (seconds since 1970)."""
+    """Who asks: the owner, the scopes, and until when that is believed (seconds since 1970)."""
 
     owner: str
     scopes: frozenset[str]
@@ -64,7 +70,14 @@ class Tokens:
             raise Problem("unauthorized", "the token's subject must have 1 to 200 characters")
         return Caller(owner, frozenset(str(claims.get("scope", "")).split()), float(claims["exp"]))
 
-    def caller(self, request: web.Request, scope: str, *, in_query: bool = False) -> Caller:
+
+class Callers:
+    """Tells who makes a request: by a token that is signed, or by a key that is stored."""
+
+    def __init__(self, tokens: Tokens, database: Database) -> None:
+        self._tokens, self._database = tokens, database
+
+    async def caller(self, request: web.Request, scope: str, *, in_query: bool = False) -> Caller:
         """Return who makes a request, and that they may.
 
         Args:
@@ -75,11 +88,18 @@ class Tokens:
         Raises:
             Problem: `unauthorized` or `forbidden`.
         """
-        kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if not token and in_query:
-            kind, token = "Bearer", request.query.get("access_token", "")
-        if kind.lower() != "bearer" or not token:
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        if not given and in_query:
+            kind, given = "Bearer", request.query.get("access_token", "")
+        if kind.lower() != "bearer" or not given:
             raise Problem("unauthorized", "send Authorization: Bearer with a token")
-        caller = self.check(token.strip())
+        given = given.strip()
+        caller = await self._by_key(given) if given.startswith(keys.PREFIX) else self._tokens.check(given)
         caller.require(scope)
         return caller
+
+    async def _by_key(self, key: str) -> Caller:
+        found = await keys.find_key(self._database.pool, key)
+        if found is None:
+            raise Problem("unauthorized", "the key is not valid; it may have been revoked")
+        return Caller(found["owner"], frozenset(found["scope"].split()), time.time() + KEY_LIFETIME)

@@ -55,11 +55,12 @@ class StorageSettings(BaseSettings):
 
 
 class WebSettings(BaseSettings):
-    """Who may call, and from which pages."""
+    """Who may call, from which pages, and how fresh what they are told about the rest of the fleet is."""
 
     model_config = CONFIG
 
     auth_jwt_secret: SecretStr
+    poll_interval_ms: int = Field(2_000, ge=100, le=60_000)
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("cors_allowed_origins", mode="before")

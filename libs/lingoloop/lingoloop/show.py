@@ -59,10 +59,8 @@ class RunView:
         """Show one event of the run's stream."""
         for segment in frame.get("segments") or ():
             stderr.print(f"[dim]{escape(line(segment))}[/dim]")
-        left = frame.get("estimatedTimeRemaining")
-        self._bar.update(
-            self._task,
-            completed=frame["progress"],
-            description=frame["status"],
-            left=f"about {clock(left).partition('.')[0]} left" if left else "",
-        )
+        place, left = frame.get("queuePosition"), frame.get("estimatedTimeRemaining")
+        description = frame["status"] if place is None else f"{frame['status']}, number {place}"
+        self._bar.update(self._task, completed=frame["progress"], description=description)
+        if left:  # an event says nothing of it, only the progress in between does
+            self._bar.update(self._task, left=f"about {clock(left).partition('.')[0]} left")

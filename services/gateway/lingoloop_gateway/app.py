@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 
-from lingoloop_common.auth import Tokens
+from lingoloop_common.auth import Callers, Tokens
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
+from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
+from lingoloop_gateway.admin import Admin
+from lingoloop_gateway.control import Control
+from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.runs import Runs
@@ -18,6 +22,7 @@ from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
+from lingoloop_gateway.workers import Workers
 
 
 def parts(
@@ -40,10 +45,14 @@ def parts(
         default_engine=settings.engine,
         default_model=settings.model,
     )
+    callers = Callers(Tokens(settings.auth_jwt_secret.get_secret_value()), database)
+    control = Control(database, relay)
     api = Server(
-        tokens=Tokens(settings.auth_jwt_secret.get_secret_value()),
+        callers=callers,
         uploads=Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules),
-        runs=Runs(database),
+        runs=Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000)),
+        control=control,
+        admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         waiter=waiter,
         streams=streams,
         sync_timeout=settings.transcribe_sync_timeout_ms / 1000,

@@ -1,28 +1,28 @@
 """Reads runs for their owner, in the shapes of the contract."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from lingoloop_common.contracts.events import RunState
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.database import Database
+from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.runs import run_state, total_ms
+from lingoloop_common.store.runs import Row, total_ms
 
 SQL = load_queries(__package__, "runs.sql")
 
 PAGE = 500
-
-Row = Mapping[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Runs:
     """One owner's runs; every query names the owner, so another's id finds nothing."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, forecasts: Forecasts) -> None:
+        self._database, self._forecasts = database, forecasts
 
     async def get(self, run_id: UUID, owner: str) -> Row:
         """Return a run's row, with its recording's name and size; raise Problem `not_found`."""
@@ -38,9 +38,10 @@ class Runs:
     async def progress(self, run_id: UUID, owner: str) -> dict[str, Any]:
         """Return the document's progress shape; raise Problem `not_found`."""
         run = await self.get(run_id, owner)
+        state = await self._state(run)
         jobs = await self._database.pool.fetch(SQL["jobs_of_run"], run_id, owner)
         return {
-            **describe_state(run),
+            **state,
             "audio": {
                 "id": str(run["audio_id"]),
                 "filename": run["filename"],
@@ -51,6 +52,36 @@ class Runs:
             "createdAt": iso(run["created_at"]),
             "completedAt": iso(run["completed_at"]),
         }
+
+    async def describe(self, run: Row) -> dict[str, Any]:
+        """Return a run as `GET /api/runs/{id}` shows it."""
+        return {
+            "id": str(run["id"]),
+            **await self._state(run),
+            "filename": run["filename"],
+            "durationMs": total_ms(run),
+            "language": run["language"],
+            "createdAt": iso(run["created_at"]),
+            "updatedAt": iso(run["updated_at"]),
+            "completedAt": iso(run["completed_at"]),
+        }
+
+    async def page(
+        self, owner: str, *, statuses: list[str] | None, cursor: str | None, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return runs, the newest first, and the cursor of the next page, None after the last.
+
+        Raises:
+            Problem: `invalid_value` for a cursor that no page gave.
+        """
+        before = _read_cursor(cursor) if cursor else (None, None)
+        rows = await self._database.pool.fetch(SQL["runs_page"], owner, statuses, *before, limit + 1)
+        items = [await self.describe(row) for row in rows[:limit]]
+        return items, _cursor(rows[limit - 1]) if len(rows) > limit else None
+
+    async def _state(self, run: Row) -> dict[str, Any]:
+        """Return a run's state as JSON fields; what is not known yet is null."""
+        return RunState(**await self._forecasts.state(run)).model_dump(mode="json", by_alias=True)
 
     async def segments(self, run_id: UUID, owner: str, *, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a page of segments with an index beyond `after`, in time order."""
@@ -66,23 +97,17 @@ class Runs:
             after = page[-1]["index"]
 
 
-def describe_state(run: Row) -> dict[str, Any]:
-    """Return a run's state as JSON fields; what is not known yet is null."""
-    return RunState(**run_state(run)).model_dump(mode="json", by_alias=True)
+def _cursor(run: Row) -> str:
+    """Return where a page ends: microseconds since 1970 and the run's id. It stays right while runs come and go."""
+    return f"{(run['created_at'] - EPOCH) // timedelta(microseconds=1)}.{run['id']}"
 
 
-def describe_run(run: Row) -> dict[str, Any]:
-    """Return a run as `GET /api/runs/{id}` shows it."""
-    return {
-        "id": str(run["id"]),
-        **describe_state(run),
-        "filename": run["filename"],
-        "durationMs": total_ms(run),
-        "language": run["language"],
-        "createdAt": iso(run["created_at"]),
-        "updatedAt": iso(run["updated_at"]),
-        "completedAt": iso(run["completed_at"]),
-    }
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        moment, _, run_id = cursor.partition(".")
+        return EPOCH + timedelta(microseconds=int(moment)), UUID(run_id)
+    except (ValueError, OverflowError):
+        raise Problem("invalid_value", "cursor must be the nextCursor of a page") from None
 
 
 def describe_job(job: Row) -> dict[str, Any]:

@@ -16,3 +16,11 @@ SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words
 FROM segment s JOIN transcript_run r ON r.id = s.run_id
 WHERE s.run_id = $1 AND r.owner = $2 AND s.index > $3
 ORDER BY s.index LIMIT $4
+
+-- name: runs_page
+-- The newest first. $2 statuses or null, ($3, $4) where the page before ended.
+SELECT r.*, a.duration_ms, a.filename, a.size_bytes, now() AS now
+FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+WHERE r.owner = $1 AND ($2::text[] IS NULL OR r.status = ANY($2))
+  AND ($3::timestamptz IS NULL OR (r.created_at, r.id) < ($3, $4))
+ORDER BY r.created_at DESC, r.id DESC LIMIT $5

@@ -4,18 +4,23 @@ from uuid import UUID
 
 from aiohttp import web
 
-from lingoloop_common.auth import READ, WRITE, Tokens
+from lingoloop_common.auth import READ, WRITE, Callers
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, public_app
+from lingoloop_common.store.runs import total_ms
+from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.bodies import read_upload
+from lingoloop_gateway.control import Control
 from lingoloop_gateway.exports import FORMATS
+from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
-from lingoloop_gateway.runs import Runs, describe_run
+from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
 SEGMENTS_LIMIT = 1_000
+RUNS_LIMIT = 200
 SYNC_SEGMENTS = 10_000
 """Segments in the answer to a small upload; a minute of speech has a few dozen."""
 
@@ -26,15 +31,18 @@ class Server:
     def __init__(
         self,
         *,
-        tokens: Tokens,
+        callers: Callers,
         uploads: Uploads,
         runs: Runs,
+        control: Control,
+        admin: Admin,
         waiter: DoneWaiter,
         streams: EventStreams,
         sync_timeout: float | None,
         inline: bool,
     ) -> None:
-        self._tokens, self._uploads, self._runs = tokens, uploads, runs
+        self._callers, self._uploads, self._runs = callers, uploads, runs
+        self._control, self._admin = control, admin
         self._waiter, self._streams = waiter, streams
         self._sync_timeout, self._inline = sync_timeout, inline
 
@@ -45,19 +53,23 @@ class Server:
         app.add_routes(
             [
                 web.post("/api/audios", self.post_audio),
+                web.get("/api/runs", self.get_runs),
                 web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
                 web.get("/api/runs/{run_id}", self.get_run),
                 web.get("/api/runs/{run_id}/progress", self.get_progress),
                 web.get("/api/runs/{run_id}/segments", self.get_segments),
                 web.get("/api/runs/{run_id}/export", self.get_export),
                 web.get("/api/runs/{run_id}/events", self._streams.pass_on, allow_head=False),
+                web.post("/api/runs/{run_id}/cancel", self.cancel_run),
+                web.post("/api/runs/{run_id}/retry", self.retry_run),
+                *self._admin.routes(),
             ]
         )
         return app
 
     async def post_audio(self, request: web.Request) -> web.Response:
         """Take an upload; a small one is answered with its words, a large one with 202."""
-        caller = self._tokens.caller(request, WRITE)
+        caller = await self._callers.caller(request, WRITE)
         # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
             received, options = await read_upload(
@@ -73,22 +85,34 @@ class Server:
                     return await self._finished(accepted, caller.owner)
         return await self._queued(accepted, caller.owner)
 
+    async def get_runs(self, request: web.Request) -> web.Response:
+        """Answer with a page of the caller's runs, the newest first."""
+        caller = await self._callers.caller(request, READ)
+        items, cursor = await self._runs.page(
+            caller.owner,
+            statuses=_statuses(request),
+            cursor=request.query.get("cursor"),
+            limit=number_in_query(request, "limit", default=50, least=1, most=RUNS_LIMIT),
+        )
+        return json_response({"items": items, "nextCursor": cursor})
+
     async def get_run(self, request: web.Request) -> web.Response:
         """Answer with a run."""
-        caller = self._tokens.caller(request, READ)
-        return json_response(describe_run(await self._runs.get(_run_id(request), caller.owner)))
+        caller = await self._callers.caller(request, READ)
+        run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
+        return json_response(await self._runs.describe(run))
 
     async def get_progress(self, request: web.Request) -> web.Response:
         """Answer with the document's progress shape."""
-        caller = self._tokens.caller(request, READ)
-        return json_response(await self._runs.progress(_run_id(request), caller.owner))
+        caller = await self._callers.caller(request, READ)
+        return json_response(await self._runs.progress(id_in_path(request, "run_id", "run"), caller.owner))
 
     async def get_segments(self, request: web.Request) -> web.Response:
         """Answer with a page of the segments so far."""
-        caller = self._tokens.caller(request, READ)
-        run = await self._runs.get(_run_id(request), caller.owner)
-        limit = _number(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
-        after = _number(request, "cursor", default=-1, least=-1, most=2**31 - 1)
+        caller = await self._callers.caller(request, READ)
+        run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
+        limit = number_in_query(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
+        after = number_in_query(request, "cursor", default=-1, least=-1, most=2**31 - 1)
         found = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit + 1)
         items = found[:limit]
         more = len(found) > limit
@@ -96,11 +120,12 @@ class Server:
 
     async def get_export(self, request: web.Request) -> web.StreamResponse:
         """Answer with the transcript as a file."""
-        caller = self._tokens.caller(request, READ, in_query=True)
-        run = await self._runs.get(_run_id(request), caller.owner)
+        caller = await self._callers.caller(request, READ, in_query=True)
+        run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
         name = request.query.get("fmt", "txt")
         if name not in FORMATS:
             raise Problem("invalid_value", f"fmt must be one of {', '.join(FORMATS)}")
+        description = await self._runs.describe(run)
         headers = {
             "Content-Type": FORMATS[name].content_type,
             "Content-Disposition": f'attachment; filename="{run["id"]}.{name}"',
@@ -109,10 +134,27 @@ class Server:
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         segments = self._runs.all_segments(run["id"], caller.owner)
-        async for part in FORMATS[name].write(describe_run(run), segments):
+        async for part in FORMATS[name].write(description, segments):
             await response.write(part)
         await response.write_eof()
         return response
+
+    async def cancel_run(self, request: web.Request) -> web.Response:
+        """End a run now."""
+        caller = await self._callers.caller(request, WRITE)
+        run_id = id_in_path(request, "run_id", "run")
+        await self._control.cancel(run_id, caller.owner)
+        return await self._changed(run_id, caller.owner)
+
+    async def retry_run(self, request: web.Request) -> web.Response:
+        """Try a failed run again."""
+        caller = await self._callers.caller(request, WRITE)
+        run_id = id_in_path(request, "run_id", "run")
+        await self._control.retry(run_id, caller.owner)
+        return await self._changed(run_id, caller.owner)
+
+    async def _changed(self, run_id: UUID, owner: str) -> web.Response:
+        return json_response(await self._runs.describe(await self._runs.get(run_id, owner)), status=202)
 
     async def _queued(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
@@ -133,7 +175,7 @@ class Server:
                 "status": run["status"],
                 "text": " ".join(segment["text"] for segment in segments),
                 "language": run["language"],
-                "durationMs": describe_run(run)["durationMs"],
+                "durationMs": total_ms(run),
                 "segments": segments,
             }
         )
@@ -143,22 +185,12 @@ def _ids(accepted: Accepted) -> dict[str, str]:
     return {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
 
 
-def _run_id(request: web.Request) -> UUID:
-    try:
-        return UUID(request.match_info["run_id"])
-    except ValueError:
-        raise Problem("not_found", "there is no such run") from None
-
-
-def _number(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
-    text = request.query.get(name)
+def _statuses(request: web.Request) -> list[str] | None:
+    """Return the statuses that are asked for, separated by commas; None for all."""
+    text = request.query.get("status")
     if text is None:
-        return default
-    if (
-        text.isascii()
-        and text.removeprefix("-").isdecimal()
-        and len(text) < 12
-        and least <= int(text) <= most
-    ):
-        return int(text)
-    raise Problem("invalid_value", f"{name} must be a number from {least} to {most}")
+        return None
+    statuses = text.split(",")
+    if unknown := set(statuses) - set(RunStatus):
+        raise Problem("invalid_value", f"status must be of {', '.join(RunStatus)}; not {unknown.pop()!r}")
+    return statuses

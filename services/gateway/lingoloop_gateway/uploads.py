@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
-from lingoloop_common.contracts.units import UnitKind, lane_name
+from lingoloop_common.contracts.units import PLAN_COST, UnitKind, lane_name
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.relay import Relay
@@ -20,9 +20,6 @@ from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
 SQL = load_queries(__package__, "uploads.sql")
-
-PLAN_COST = 1.0
-"""Seconds of audio that an owner is charged for a plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Puts a notifier together; the list is the order in which its parts start."""
 
-from lingoloop_common.auth import Tokens
+from lingoloop_common.auth import Callers, Tokens
 from lingoloop_common.broker import Broker
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
 from lingoloop_common.store.database import Database
+from lingoloop_common.store.forecast import Forecasts
 from lingoloop_notifier.hub import Hub
+from lingoloop_notifier.progress import Progress
 from lingoloop_notifier.server import Server
 from lingoloop_notifier.settings import NotifierSettings
 
@@ -15,10 +17,13 @@ def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> 
     """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
     hub = Hub()
     feed = Feed(broker, hub.on_event, hub.on_reconnect)
-    tokens = Tokens(settings.auth_jwt_secret.get_secret_value())
+    callers = Callers(Tokens(settings.auth_jwt_secret.get_secret_value()), database)
+    interval = settings.poll_interval_ms / 1000
+    forecasts = Forecasts(database, max_age=interval)
+    api = Server(database=database, hub=hub, feed=feed, callers=callers, forecasts=forecasts)
     server = HttpServer(
-        Server(database=database, hub=hub, feed=feed, tokens=tokens).app(settings.cors_allowed_origins),
+        api.app(settings.cors_allowed_origins),
         host=settings.notifier_host,
         port=settings.notifier_port,
     )
-    return [feed, server], server
+    return [feed, Progress(database, hub, forecasts, interval=interval), server], server

@@ -12,8 +12,9 @@ from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.database import Connection, Database
+from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.runs import run_state, total_ms
+from lingoloop_common.store.runs import total_ms
 
 SQL = load_queries(__package__, "history.sql")
 
@@ -54,8 +55,9 @@ class History(Protocol):
 class RunHistory:
     """One run's stream, as its owner may see it."""
 
-    def __init__(self, database: Database, run_id: UUID, owner: str) -> None:
-        self._database, self._run_id, self._owner = database, run_id, owner
+    def __init__(self, database: Database, forecasts: Forecasts, run_id: UUID, owner: str) -> None:
+        self._database, self._forecasts = database, forecasts
+        self._run_id, self._owner = run_id, owner
 
     async def opening(self) -> Opening:
         """Return `init`, and `done` too if the run has ended."""
@@ -64,7 +66,7 @@ class RunHistory:
             if run is None:
                 raise Problem("not_found", "there is no such run")
             rows = await connection.fetch(SQL["segments_so_far"], self._run_id, INIT_SEGMENTS + 1)
-        state = run_state(run)
+        state = await self._forecasts.state(run)
         init = RunInit(
             **state,
             filename=run["filename"],
@@ -93,17 +95,16 @@ class RunHistory:
 class OwnerHistory:
     """The stream of all runs of an owner."""
 
-    def __init__(self, database: Database, owner: str) -> None:
-        self._database, self._owner = database, owner
+    def __init__(self, database: Database, forecasts: Forecasts, owner: str) -> None:
+        self._database, self._forecasts, self._owner = database, forecasts, owner
 
     async def opening(self) -> Opening:
         """Return the `snapshot` of the runs that are under way."""
         async with _snapshot(self._database) as connection:
             last = await connection.fetchval(SQL["owner_last"], self._owner)
             rows = await connection.fetch(SQL["open_runs"], self._owner, SNAPSHOT_RUNS)
-        return Opening(
-            last, "snapshot", events.encode(Snapshot(items=[RunState(**run_state(row)) for row in rows]))
-        )
+        items = [RunState(**await self._forecasts.state(row)) for row in rows]
+        return Opening(last, "snapshot", events.encode(Snapshot(items=items)))
 
     async def after(self, number: int) -> list[Stored] | None:
         """Return the owner's events after `number`."""

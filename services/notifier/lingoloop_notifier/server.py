@@ -6,11 +6,12 @@ from uuid import UUID
 
 from aiohttp import web
 
-from lingoloop_common.auth import LEEWAY, READ, Tokens
+from lingoloop_common.auth import LEEWAY, READ, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import public_app
 from lingoloop_common.store.database import Database
+from lingoloop_common.store.forecast import Forecasts
 from lingoloop_notifier.history import History, OwnerHistory, RunHistory
 from lingoloop_notifier.hub import Hub, Scope, Subscriber
 from lingoloop_notifier.stream import Stream
@@ -25,8 +26,11 @@ HEADERS = {
 class Server:
     """Handles `GET /api/runs/{id}/events` and `GET /api/runs/events`."""
 
-    def __init__(self, *, database: Database, hub: Hub, feed: Feed, tokens: Tokens) -> None:
-        self._database, self._hub, self._feed, self._tokens = database, hub, feed, tokens
+    def __init__(
+        self, *, database: Database, hub: Hub, feed: Feed, callers: Callers, forecasts: Forecasts
+    ) -> None:
+        self._database, self._hub, self._feed = database, hub, feed
+        self._callers, self._forecasts = callers, forecasts
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
@@ -42,18 +46,18 @@ class Server:
 
     async def run_events(self, request: web.Request) -> web.StreamResponse:
         """Stream one run."""
-        caller = self._tokens.caller(request, READ, in_query=True)
+        caller = await self._callers.caller(request, READ, in_query=True)
         try:
             run_id = UUID(request.match_info["run_id"])
         except ValueError:
             raise Problem("not_found", "there is no such run") from None
-        history = RunHistory(self._database, run_id, caller.owner)
+        history = RunHistory(self._database, self._forecasts, run_id, caller.owner)
         return await self._stream(request, "run", str(run_id), caller.owner, history, caller.expires_at)
 
     async def owner_events(self, request: web.Request) -> web.StreamResponse:
         """Stream all runs of the caller."""
-        caller = self._tokens.caller(request, READ, in_query=True)
-        history = OwnerHistory(self._database, caller.owner)
+        caller = await self._callers.caller(request, READ, in_query=True)
+        history = OwnerHistory(self._database, self._forecasts, caller.owner)
         return await self._stream(request, "owner", caller.owner, caller.owner, history, caller.expires_at)
 
     async def _stream(

@@ -12,7 +12,7 @@ from lingoloop_common.store.database import BROKEN
 from lingoloop_notifier import history
 from lingoloop_notifier.frames import HEARTBEAT, frame, retry
 from lingoloop_notifier.history import History, Opening, Stored
-from lingoloop_notifier.hub import Subscriber
+from lingoloop_notifier.hub import Missed, Subscriber
 from lingoloop_notifier.sequence import Sequence
 
 log = structlog.get_logger(__name__)
@@ -94,7 +94,10 @@ class Stream:
                     yield retry(random.randint(*GOODBYE_RETRY_MS))  # noqa: S311  (spreads reconnects)
                     return
                 if now >= end:
-                    yield self._error("token_expired", "the token has expired; connect again with a new one")
+                    yield self._error(
+                        "token_expired",
+                        "this sign-in has lasted its time; connect again, with a new token if yours has expired",
+                    )
                     return
                 for part in self._push(arrived):
                     yield part
@@ -112,6 +115,8 @@ class Stream:
                         due = now + DATABASE_PAUSE
                 elif not arrived and now >= until:
                     yield HEARTBEAT
+                for part in self._interject(behind):
+                    yield part
         finally:
             ending.cancel()
 
@@ -138,6 +143,13 @@ class Stream:
                 self._over = self._ends and ready.type == events.DONE
                 yield self._event_frame(ready)
 
+    def _interject(self, behind: bool) -> Iterator[bytes]:
+        """Yield the progress that waits; none while events are missing, it must not run ahead of them."""
+        progress = self._subscriber.take_progress()
+        if not (self._over or behind or self._sequence.has_gap):
+            for data in progress:
+                yield frame(data, event="update" if self._named else None)
+
     async def _next(self, ending: "asyncio.Task[bool]", pause: float) -> tuple[list[Stored], bool]:
         """Wait for events; return those that are there, and whether some may have been missed."""
         queue = self._subscriber.events
@@ -152,7 +164,8 @@ class Stream:
         items = [getting.result()]
         while not queue.empty():
             items.append(queue.get_nowait())
-        return [item for item in items if item is not None], None in items
+        missed = any(isinstance(item, Missed) for item in items)
+        return [item for item in items if isinstance(item, Stored)], missed
 
     def _event_frame(self, event: Stored) -> bytes:
         return self._frame(event.data, event.number, "done" if event.type == events.DONE else "update")

@@ -43,6 +43,7 @@ def parts(
         lane=lane,
         slots=slots.count,
         held=worker.held,
+        pace=lambda: worker.pace.value,
         on_gone=worker.let_go,
         on_wanted=worker.take_work,
     )

@@ -26,6 +26,7 @@ class Heartbeat:
 
     Args:
         held: the claims that the worker works on now.
+        pace: seconds a slot takes for a second of audio, None before that was measured.
         on_gone: told of the units that are another's, or cancelled.
         on_wanted: told whether the worker should take work.
     """
@@ -38,11 +39,12 @@ class Heartbeat:
         lane: str,
         slots: int,
         held: Callable[[], Collection[Claim]],
+        pace: Callable[[], float | None],
         on_gone: Callable[[set[UUID]], None],
         on_wanted: Callable[[bool], None],
     ) -> None:
         self._database, self._worker_id, self._lane, self._slots = database, worker_id, lane, slots
-        self._held, self._on_gone, self._on_wanted = held, on_gone, on_wanted
+        self._held, self._pace, self._on_gone, self._on_wanted = held, pace, on_gone, on_wanted
         self._task: asyncio.Task[None] | None = None
         self.fleet_slots = slots
         """Slots of the lane's living workers, this one's included."""
@@ -69,6 +71,7 @@ class Heartbeat:
             LEASE,
             [claim.unit_id for claim in held],
             [claim.attempt for claim in held],
+            self._pace(),
             timeout=5,
         )
         assert row is not None  # the statement always returns one row

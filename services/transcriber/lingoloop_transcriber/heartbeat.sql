@@ -3,9 +3,10 @@
 -- tells what is wanted, how many slots the lane has, and which of these units are no longer this worker's. One that this
 -- very attempt has just ended is not among them: its work must not be cut off between the commit and its answer.
 WITH beat AS (
-    INSERT INTO worker AS w (id, lane, slots, busy, lease_until)
-    VALUES ($1, $2, $3, cardinality($5::uuid[]), now() + make_interval(secs => $4))
-    ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy, last_seen = now()
+    INSERT INTO worker AS w (id, lane, slots, busy, lease_until, pace)
+    VALUES ($1, $2, $3, cardinality($5::uuid[]), now() + make_interval(secs => $4), $7)
+    ON CONFLICT (id) DO UPDATE SET
+        lease_until = excluded.lease_until, busy = excluded.busy, pace = excluded.pace, last_seen = now()
     RETURNING w.wanted
 )
 SELECT COALESCE((SELECT wanted FROM beat), (SELECT wanted FROM fleet)) AS wanted,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
 from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.pace import Pace
 from lingoloop_transcriber.plan import Planner
 from lingoloop_transcriber.slots import Slot, Slots
 
@@ -79,8 +81,7 @@ class Worker:
         self._started = False
         self._takes_work = True
         self._obeying = asyncio.Lock()
-        self._pace = 1.0
-        """Seconds of engine per second of audio, as measured; the first chunks are given plenty."""
+        self.pace = Pace()
 
     async def start(self) -> None:
         """Begin to take tokens, if that is wanted."""
@@ -186,11 +187,14 @@ class Worker:
     async def _carry_out(self, job: Job, claim: Claim, slot: Slot) -> None:
         """Do the work and settle the token: acknowledged whenever the unit has an end, or is another's."""
         metrics.SLOTS_BUSY.labels(self._lane).inc()
+        begin = time.perf_counter()
         try:
             outcome = await self._outcome(job, claim, slot)
         finally:
             metrics.SLOTS_BUSY.labels(self._lane).dec()
             self._relay.tell()
+        if outcome == "done" and claim.kind is UnitKind.CHUNK:
+            self.pace.add(time.perf_counter() - begin, claim.cost)
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
         await _settle(job, done=outcome != "handed_back")
 
@@ -272,7 +276,6 @@ class Worker:
             answer = await slot.ask(request | sound)
         engine_ms = answer.fields["engine_ms"]
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
-        self._pace += 0.2 * (engine_ms / 1000 / max(claim.cost, 0.1) - self._pace)
         segments = place_segments(
             [Segment.model_validate(segment) for segment in answer.fields["segments"]],
             chunk_index=claim.chunk_index,
@@ -317,10 +320,13 @@ class Worker:
         return "failed" if state is UnitState.FAILED else "delayed"
 
     def _expected(self, claim: Claim) -> float:
-        """Return how many seconds a unit should take: a plan decodes at 100 × real time at least."""
+        """Return how many seconds a unit should take: a plan decodes at 100 × real time at least.
+
+        The first chunks, before anything was measured, are given plenty.
+        """
         if claim.kind is UnitKind.PLAN:
             return (claim.duration_ms or 3_600_000) / 1000 / 100
-        return claim.cost * self._pace
+        return claim.cost * (self.pace.value or 1.0)
 
     async def _until_it_works(self, write: Callable[[], Awaitable[T]], job: Job) -> T:
         """Repeat a write while the database is away: the result in hand is worth more than the slot's time.

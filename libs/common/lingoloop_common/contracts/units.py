@@ -15,6 +15,12 @@ LOST_LIMIT = 10
 CONSUMER_TIMEOUT = 1_800.0
 """Seconds after which RabbitMQ, as it comes, takes a token back from a consumer that has not settled it."""
 
+PLAN_COST = 1.0
+"""Seconds of audio that an owner is charged for a plan."""
+
+SMALL_SHARE = 0.25
+"""The part of a lane's slots that small runs may take ahead of the order (rule 11)."""
+
 DEFAULT_MODELS = {"whisper": "base"}
 """The model of an engine that has several, when none is named."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import ErrorCause, RunDone, RunState, RunUpdated
-from lingoloop_common.contracts.progress import percent, seconds_left
+from lingoloop_common.contracts.progress import percent
 from lingoloop_common.contracts.states import RunMove, RunStatus, closing_move, moved
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_common.contracts.units import SAMPLE_RATE
@@ -27,15 +27,21 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to a run: units that ended, audio that was done, words that came."""
+    """What happened to a run: units that ended, audio that was done, words that came.
+
+    `retries` puts units back: `units_ended` and `units_failed` are then negative. An `error` stands as the run's first
+    cause, unless `replaces_error`.
+    """
 
     starts: bool = False
+    retries: bool = False
     units_ended: int = 0
     units_failed: int = 0
     chunks_done: int = 0
     done_samples: int = 0
     planned: bool = False
     error: ErrorCause | None = None
+    replaces_error: bool = False
     segments: list[Segment] | None = None
 
 
@@ -48,11 +54,13 @@ def total_ms(run: Row) -> int | None:
 
 
 def run_state(run: Row) -> dict[str, Any]:
-    """Return the fields of `RunState` from a row of `lock_run` or the like (with `now` and `duration_ms`)."""
+    """Return the fields of `RunState` from a row of `lock_run` or the like (with `now` and `duration_ms`).
+
+    What other runs have a part in, the time left and the place in the queue, is for `store/forecast.py` to add.
+    """
     status = RunStatus(run["status"])
     now: datetime = run["completed_at"] or run["now"]
     done = run["done_samples"] * 1000 // SAMPLE_RATE
-    working = (now - run["started_at"]).total_seconds() * 1000 if run["started_at"] else None
     failed = status is RunStatus.FAILED
     return {
         "run_id": run["id"],
@@ -60,9 +68,7 @@ def run_state(run: Row) -> dict[str, Any]:
         "status": status,
         "progress": percent(done, total_ms(run), finished=status is RunStatus.SUCCEEDED),
         "time_elapsed": round((now - run["created_at"]).total_seconds() * 1000),
-        "estimated_time_remaining": 0
-        if status.is_final
-        else seconds_left(done, total_ms(run), int(working) if working else None),
+        "estimated_time_remaining": 0 if status.is_final else None,
         "chunks_done": run["chunks_done"],
         "chunks_total": run["chunks_total"] if run["planned"] else None,
         "error": ErrorCause(code=run["error_code"], message=run["error_message"]) if failed else None,
@@ -86,12 +92,17 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
 
     Returns:
         The row as it is now. The run is closed if its last unit ended (design, rule 4).
+
+    Raises:
+        IllegalMove: the run's status has no such move.
     """
     status = RunStatus(run["status"])
     if change.starts and status is RunStatus.QUEUED:
         status = moved(status, RunMove.START)
+    if change.retries and status.is_final:
+        status = moved(status, RunMove.RETRY)
     move = closing_move(run["units_left"] - change.units_ended, run["units_failed"] + change.units_failed)
-    if move and change.units_ended:
+    if move and change.units_ended > 0:
         status = moved(status, move)
     error = change.error
     row: Row | None = await connection.fetchrow(
@@ -105,6 +116,7 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
         change.planned,
         error.code if error else None,
         error.message if error else None,
+        change.replaces_error,
     )
     assert row is not None  # this transaction holds its lock
     if status != run["status"]:

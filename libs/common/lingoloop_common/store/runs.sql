@@ -15,8 +15,8 @@ UPDATE transcript_run r SET
     chunks_done = r.chunks_done + $5,
     done_samples = r.done_samples + $6,
     planned = r.planned OR $7,
-    error_code = COALESCE(r.error_code, $8),
-    error_message = COALESCE(r.error_message, $9),
+    error_code = CASE WHEN $10 THEN $8 ELSE COALESCE(r.error_code, $8) END,
+    error_message = CASE WHEN $10 THEN $9 ELSE COALESCE(r.error_message, $9) END,
     started_at = COALESCE(r.started_at, CASE WHEN $2 = 'processing' THEN now() END),
     completed_at = CASE WHEN $2 IN ('succeeded', 'failed') THEN now() END,
     updated_at = now()

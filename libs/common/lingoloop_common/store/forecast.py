@@ -1,0 +1,66 @@
+"""Forecasts: how long a run will take and where it stands, as the database has the lane now."""
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+from lingoloop_common.contracts.forecast import LaneOutlook, OpenRun
+from lingoloop_common.contracts.states import RunStatus
+from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import Row, run_state, total_ms
+
+SQL = load_queries(__package__, "forecast.sql")
+
+
+class Forecasts:
+    """Reads lanes, each at most once in `max_age` seconds, however many ask."""
+
+    def __init__(self, database: Database, *, max_age: float) -> None:
+        self._database, self._max_age = database, max_age
+        self._lanes: dict[str, tuple[float, LaneOutlook]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def state(self, run: Row) -> dict[str, Any]:
+        """Return the fields of `RunState`, with the time left and the place in the queue."""
+        state = run_state(run)
+        if not RunStatus(run["status"]).is_final:
+            outlook = await self._outlook(run["lane"], run["id"])
+            state["estimated_time_remaining"] = outlook.seconds_left(run["id"])
+            state["queue_position"] = outlook.place(run["id"])
+        return state
+
+    async def _outlook(self, lane: str, run_id: UUID) -> LaneOutlook:
+        """Return a lane as it was at most `max_age` seconds ago; now, if it did not have this run yet."""
+        async with self._locks[lane]:
+            taken, outlook = self._lanes.get(lane, (0.0, None))
+            if outlook is None or run_id not in outlook or time.monotonic() - taken > self._max_age:
+                outlook = await self._read(lane)
+                self._lanes[lane] = (time.monotonic(), outlook)
+            return outlook
+
+    async def _read(self, lane: str) -> LaneOutlook:
+        async with self._database.pool.acquire() as connection:
+            speed = await connection.fetchval(SQL["fleet_speed"], lane)
+            rows = await connection.fetch(SQL["open_runs"], lane)
+        return LaneOutlook(
+            speed=speed,
+            served={row["owner"]: row["served"] for row in rows},
+            runs=[_open_run(row) for row in rows],
+        )
+
+
+def _open_run(row: Row) -> OpenRun:
+    total, done = total_ms(row), row["done_samples"] / SAMPLE_RATE
+    return OpenRun(
+        id=row["id"],
+        owner=row["owner"],
+        priority=row["priority"],
+        small=row["small"],
+        waits=row["status"] == RunStatus.QUEUED,
+        served=done,
+        left=None if total is None else max(0.0, total / 1000 - done),
+    )

@@ -1,0 +1,52 @@
+-- name: is_owners
+SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1 AND owner = $2)
+
+-- name: cancel_units
+-- A raised attempt fences whoever works on a unit; the next heartbeat tells them.
+WITH open AS (
+    SELECT id FROM unit WHERE run_id = $1 AND state IN ('waiting', 'ready', 'running')
+    ORDER BY id FOR NO KEY UPDATE
+), canceled AS (
+    UPDATE unit SET
+        state = 'canceled', attempt = attempt + 1, error_code = $2, error_message = $3,
+        message_id = NULL, holder = NULL, due_at = NULL
+    FROM open WHERE unit.id = open.id
+    RETURNING 1
+)
+SELECT count(*) FROM canceled
+
+-- name: open_job
+SELECT id FROM job WHERE run_id = $1 AND status IN ('queued', 'processing')
+
+-- name: another_job
+-- A retry is a new job of the same run, and of the same kind as the one before.
+INSERT INTO job (id, run_id, audio_id, job_type)
+SELECT $2, run_id, audio_id, job_type FROM job WHERE run_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1
+
+-- name: revive_units
+-- $2 the units, null for all that did not succeed. One token each; their dead letters are answered.
+WITH ended AS (
+    SELECT id FROM unit
+    WHERE run_id = $1 AND state IN ('failed', 'canceled') AND ($2::uuid[] IS NULL OR id = ANY($2))
+    ORDER BY id FOR NO KEY UPDATE
+), revived AS (
+    UPDATE unit SET state = 'ready', job_id = $3, failures = 0, lost = 0, error_code = NULL, error_message = NULL
+    FROM ended WHERE unit.id = ended.id
+    RETURNING unit.id, unit.lane
+), letters AS (
+    UPDATE dead_letter SET replayed_at = now() FROM revived
+    WHERE unit_id = revived.id AND replayed_at IS NULL
+), token AS (
+    INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM revived
+)
+SELECT count(*) FROM revived
+
+-- name: first_cause
+-- What still stands in the run's way.
+SELECT error_code, error_message FROM unit
+WHERE run_id = $1 AND state IN ('failed', 'canceled') ORDER BY id LIMIT 1
+
+-- name: was_not_the_end
+-- Whoever replays the events must not take the old end for the run's.
+UPDATE run_event SET type = $2, data = jsonb_set(data::jsonb, '{event}', '"update"')::text
+WHERE run_id = $1 AND type = $3

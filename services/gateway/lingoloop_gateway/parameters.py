@@ -1,0 +1,26 @@
+"""What stands in a request's path and query, checked."""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from lingoloop_common.errors import Problem
+
+
+def id_in_path(request: web.Request, name: str, what: str) -> UUID:
+    """Return the id in the path; raise Problem `not_found` for one that is none."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError:
+        raise Problem("not_found", f"there is no such {what}") from None
+
+
+def number_in_query(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
+    """Return a number from the query; raise Problem `invalid_value` for one that is none, or out of bounds."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    digits = text.removeprefix("-")
+    if text.isascii() and digits.isdecimal() and len(text) < 12 and least <= int(text) <= most:
+        return int(text)
+    raise Problem("invalid_value", f"{name} must be a number from {least} to {most}")
