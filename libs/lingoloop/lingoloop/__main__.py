@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from lingoloop.commands import access, serve, transcribe
+from lingoloop.commands import access, dead_letters, runs, serve, transcribe
 from lingoloop_common.log import configure_logging
 
 app = typer.Typer(
@@ -21,6 +21,10 @@ RECORDINGS, SERVER, SERVICES = "Recordings", "A server on this machine", "One se
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     (RECORDINGS, transcribe.transcribe),
     (RECORDINGS, transcribe.watch),
+    (RECORDINGS, runs.runs),
+    (RECORDINGS, runs.export),
+    (RECORDINGS, runs.cancel),
+    (RECORDINGS, runs.retry),
     (SERVER, serve.up),
     (SERVER, access.token),
     (SERVICES, serve.migrate),
@@ -30,6 +34,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 )
 for panel, command in COMMANDS:
     app.command(rich_help_panel=panel)(command)
+app.add_typer(dead_letters.dead_letters, name="dead-letters", rich_help_panel=SERVER)
 app.command("worker", help="The same as transcriber.", rich_help_panel=SERVICES)(serve.transcriber)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import orjson
 from httpx_sse import aconnect_sse
 
 PART = 2**18
+PAGE = 200
+"""Items asked for at a time; every list of the API gives that many."""
+
 RECONNECTS = 30
 """Times in a row that a stream may break without a frame in between."""
 
@@ -54,9 +58,37 @@ class Client:
         )
         return _checked(response)
 
-    async def run(self, run_id: str) -> dict[str, Any]:
-        """Return a run; raise ApiError when it cannot be had."""
-        return _checked(await self._http.get(f"/api/runs/{run_id}"))
+    async def runs(self, status: str | None, limit: int) -> AsyncIterator[dict[str, Any]]:
+        """Yield up to `limit` runs, the newest first."""
+        wanted = {"status": status} if status else {}
+        async for found in self._items("/api/runs", limit, **wanted):
+            yield found
+
+    async def change_run(self, run_id: str, change: str) -> dict[str, Any]:
+        """Cancel or retry a run and return it; raise ApiError when its state does not allow that."""
+        return _checked(await self._http.post(f"/api/runs/{run_id}/{change}"))
+
+    async def dead_letters(self, code: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Yield all dead letters, or those with a code, the newest first."""
+        wanted = {"code": code} if code else {}
+        async for letter in self._items("/api/admin/dead-letters", sys.maxsize, **wanted):
+            yield letter
+
+    async def replay(self, chosen: dict[str, Any]) -> dict[str, Any]:
+        """Put dead letters back; return how many, and how many are left."""
+        return _checked(await self._http.post("/api/admin/dead-letters/replay", json=chosen))
+
+    async def _items(self, path: str, limit: int, **params: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield up to `limit` items of a list, page by page."""
+        while limit > 0:
+            params["limit"] = str(min(limit, PAGE))
+            page = _checked(await self._http.get(path, params=params))
+            for item in page["items"]:
+                yield item
+            limit -= len(page["items"])
+            if page["nextCursor"] is None:
+                return
+            params["cursor"] = page["nextCursor"]
 
     async def export(self, run_id: str, fmt: str) -> AsyncIterator[bytes]:
         """Yield a transcript's bytes; raise ApiError when it cannot be had."""
@@ -69,13 +101,8 @@ class Client:
 
     async def segments(self, run_id: str) -> AsyncIterator[dict[str, Any]]:
         """Yield a run's segments in time order."""
-        cursor: str | None = "-1"
-        while cursor is not None:
-            params = {"cursor": cursor, "limit": "1000"}
-            page = _checked(await self._http.get(f"/api/runs/{run_id}/segments", params=params))
-            for segment in page["items"]:
-                yield segment
-            cursor = page["nextCursor"]
+        async for segment in self._items(f"/api/runs/{run_id}/segments", sys.maxsize):
+            yield segment
 
     async def events(self, run_id: str | None) -> AsyncIterator[dict[str, Any]]:
         """Yield a run's events until its end, or all runs' without end; goes on by id when the line breaks.
