@@ -295,7 +295,7 @@ def path(run: AddedRun | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def running_world(database_url: str, broker: Broker) -> AsyncIterator[World]:
+async def running_world(database_url: str, broker: Broker, **more: Any) -> AsyncIterator[World]:
     """Run a notifier on a migrated database."""
     database = Database(database_url, pool_max=20, startup_timeout=10, exclusive=False)
     settings = read_settings(
@@ -306,6 +306,7 @@ async def running_world(database_url: str, broker: Broker) -> AsyncIterator[Worl
         cors_allowed_origins=PAGE,
         notifier_host="127.0.0.1",
         notifier_port=0,
+        **more,
     )
     parts, server = lingoloop_notifier.app.parts(settings, database=database, broker=broker)
     connector = aiohttp.TCPConnector(limit=0)

@@ -1,0 +1,78 @@
+"""Progress in between: the time left and the place in the queue, told without a number and never out of order."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from lingoloop_common.broker.memory import MemoryBroker
+from lingoloop_common.contracts.states import RunStatus
+from lingoloop_common.store.runs import Change
+from tests.notifier.world import World, running_world
+from tests.rows import AddedRun, add_worker
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def quick_world(module_database_url: str) -> AsyncIterator[World]:
+    """A notifier that looks ten times a second, at a fleet that does two seconds of audio a second."""
+    async with running_world(module_database_url, MemoryBroker(), poll_interval_ms=100) as world:
+        worker = await add_worker(world.database.pool, slots=2, lease=3600)
+        await world.database.pool.execute("UPDATE worker SET pace = 1.0 WHERE id = $1", worker)
+        yield world
+
+
+async def waiting_run(world: World, owner: str) -> AddedRun:
+    return await world.add_run(owner, units=0, planned=False, status=RunStatus.QUEUED, duration_ms=60_000)
+
+
+async def test_what_other_runs_change_is_told_without_a_number(quick_world: World) -> None:
+    owner = quick_world.new_owner()
+    first, second = await waiting_run(quick_world, owner), await waiting_run(quick_world, owner)
+    async with quick_world.listen(owner, second) as listener:
+        init = await listener.next()
+        assert (init.data["queuePosition"], init.data["estimatedTimeRemaining"]) == (2, 60)
+        await quick_world.change(first, Change(starts=True))
+        while (told := await listener.next()).data["queuePosition"] == 2:
+            pass  # a look from before the change
+        assert (told.id, told.event, told.kind) == (None, None, "update")
+        assert (told.data["status"], told.data["queuePosition"]) == ("queued", 1)
+        assert "segments" not in told.data
+        await quick_world.change(second, Change(starts=True))
+        while (update := await listener.next()).id is None:
+            pass
+        assert (update.id, update.data["status"]) == ("2", "processing")
+    await quick_world.finish(first)
+    await quick_world.finish(second)
+
+
+async def test_the_stream_of_all_runs_tells_it_too_and_by_name_where_that_is_wished(
+    quick_world: World,
+) -> None:
+    owner = quick_world.new_owner()
+    first, second = await waiting_run(quick_world, owner), await waiting_run(quick_world, owner)
+    async with quick_world.listen(owner, None, query="?named=1") as listener:
+        snapshot = await listener.next()
+        assert sorted(item["queuePosition"] for item in snapshot.data["items"]) == [1, 2]
+        await quick_world.change(first, Change(starts=True))
+        wanted = (None, "update", str(second.run_id), 1)
+        while (told := await listener.next()) and wanted != (
+            told.id,
+            told.event,
+            told.data["runId"],
+            told.data.get("queuePosition"),
+        ):
+            pass
+    await quick_world.finish(first)
+    await quick_world.finish(second)
+
+
+async def test_nothing_is_told_of_a_run_that_has_ended(quick_world: World) -> None:
+    owner = quick_world.new_owner()
+    run = await waiting_run(quick_world, owner)
+    async with quick_world.listen(owner, run) as listener:
+        await listener.next()
+        await quick_world.finish(run)
+        frames = await listener.rest()
+    assert frames[-1].kind == "done"
