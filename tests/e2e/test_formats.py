@@ -7,11 +7,9 @@ import pytest
 from lingoloop.client import Client
 from lingoloop.folder import DataFolder
 from lingoloop.server import local_token
-from tests.e2e.test_one_process import data, server
+from tests.command_line import server
 from tests.media import spoken
 from tests.speech import RATE, join, librivox_clips, word_error_rate
-
-__all__ = ["data"]
 
 FORMS = {
     "talk.mp3": ("mp3", "libmp3lame", None),

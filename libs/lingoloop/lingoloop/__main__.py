@@ -1,6 +1,5 @@
 """`lingoloop`: the command line."""
 
-import contextlib
 import os
 from collections.abc import Callable
 
@@ -41,8 +40,7 @@ app.command("worker", help="The same as transcriber.", rich_help_panel=SERVICES)
 def main() -> None:
     """Run the command line."""
     configure_logging(level=os.environ.get("LOG_LEVEL") or "WARNING")
-    with contextlib.suppress(BrokenPipeError):
-        app()
+    app()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What every command shares: the data folder it is about, its exit codes, and how it ends."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -37,7 +38,10 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
     try:
         code = asyncio.run(work)
     except KeyboardInterrupt:
-        fail("interrupted; what was uploaded is kept, and goes on when a server runs", EXIT_INTERRUPTED)
+        fail("interrupted; what was uploaded whole goes on when a server runs", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # `| head` has seen enough; nothing is left to be flushed at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_DONE
     except FolderInUse as error:
         fail(str(error), EXIT_WRONG_USE)
     except (ApiError, SettingsError, RuntimeError, OSError, asyncpg.PostgresError) as error:

@@ -54,8 +54,12 @@ async def _transcribe(folder: DataFolder, path: Path, fmt: str | None) -> int:
             # A person waits for this one: of the same owner's work it goes first.
             uploaded = await client.upload(path, on_bytes, priority="10")
         run_id = uploaded["runId"]
-        if uploaded["status"] != "succeeded" and await follow(client, run_id) != EXIT_DONE:
-            return EXIT_FAILED
+        try:
+            if uploaded["status"] != "succeeded" and await follow(client, run_id) != EXIT_DONE:
+                return EXIT_FAILED
+        except asyncio.CancelledError:
+            stderr.print(f"run {run_id} is not lost: `lingoloop watch` follows it, `lingoloop cancel` stops it")
+            raise
         await write_transcript(client, run_id, fmt)
     return EXIT_DONE
 

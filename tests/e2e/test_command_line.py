@@ -1,0 +1,151 @@
+"""The commands about runs: what they print, where, and how they end."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from lingoloop.client import Client
+from lingoloop.folder import DataFolder
+from lingoloop.server import local_token
+from tests import media
+from tests.command_line import run, server
+from tests.waiting import eventually
+
+
+class Person:
+    """Someone at a machine where a server runs, whose engine takes a tenth of the time of what it hears."""
+
+    def __init__(self, data: Path, client: Client) -> None:
+        self.data, self.client = data, client
+
+    async def types(self, *words: str) -> tuple[int, str, str]:
+        return await run(*words, "--data", str(self.data))
+
+    async def uploads(self, seconds: float) -> str:
+        path = self.data.parent / "talk.wav"
+        path.write_bytes(media.wav_of_ms(int(seconds * 1000)))
+        run_id: str = (await self.client.upload(path, lambda _: None))["runId"]
+        return run_id
+
+    async def state(self, run_id: str) -> dict[str, Any]:
+        [found] = [found async for found in self.client.runs(None, 1000) if found["id"] == run_id]
+        return found
+
+    async def waits_for(self, run_id: str, status: str) -> None:
+        async def so() -> bool:
+            return bool((await self.state(run_id))["status"] == status)
+
+        await eventually(so)
+
+
+@pytest_asyncio.fixture
+async def person(data: Path) -> AsyncIterator[Person]:
+    settings = {"ENGINE": "simulated", "SIMULATED_MS_PER_SECOND": "100", "MAX_CONCURRENT_JOBS": "1"}
+    async with server(data, **settings) as (_, url), Client(url, local_token(DataFolder(data))) as client:
+        yield Person(data, client)
+
+
+async def test_runs_are_listed_one_a_line_and_exported_in_each_format(person: Person) -> None:
+    first, second = await person.uploads(2), await person.uploads(3)
+    code, out, err = await person.types("runs")
+    assert (code, err) == (0, "")
+    assert [line.split("\t") for line in out.splitlines()] == [
+        [second, "succeeded", "100%", "0:00:03", "talk.wav"],
+        [first, "succeeded", "100%", "0:00:02", "talk.wav"],
+    ]
+    assert (await person.types("runs", "--limit", "1"))[1].startswith(second)
+    assert (await person.types("runs", "--status", "failed"))[:2] == (0, "")
+    for fmt, begins in (("txt", "simulated"), ("srt", "1\n00:00:00,000 --> "), ("vtt", "WEBVTT\n")):
+        code, out, err = await person.types("export", first, "--format", fmt)
+        assert (code, err) == (0, "")
+        assert out.startswith(begins)
+    code, out, _ = await person.types("export", first, "--format", "json")
+    assert orjson.loads(out)["id"] == first
+
+
+async def test_a_run_is_cancelled_and_tried_again(person: Person) -> None:
+    run_id = await person.uploads(400)
+    await person.waits_for(run_id, "processing")
+    code, out, err = await person.types("cancel", run_id)
+    assert (code, err) == (0, "")
+    assert out.split("\t")[:2] == [run_id, "failed"]
+    code, out, err = await person.types("watch", run_id)
+    assert (code, out) == (1, "")
+    assert "the run was cancelled" in err
+    code, out, err = await person.types("cancel", run_id)
+    assert (code, out) == (1, "")
+    assert "nothing to cancel" in err
+    code, out, _ = await person.types("retry", run_id)
+    assert (code, out.split("\t")[:2]) == (0, [run_id, "queued"])
+    assert (await person.types("retry", run_id))[0] == 1
+    await person.types("cancel", run_id)
+
+
+async def test_dead_letters_are_listed_and_put_back(person: Person) -> None:
+    run_id = await person.uploads(70)
+    blob = person.data / "blobs" / "audio"
+    [recording] = blob.iterdir()
+    recording.rename(person.data.parent / "taken away")
+    await person.waits_for(run_id, "failed")
+    code, out, err = await person.types("dead-letters", "list")
+    assert (code, err) == (0, "")
+    letters = [line.split("\t") for line in out.splitlines()]
+    assert {(letter[1], letter[3]) for letter in letters} == {(run_id, "audio_missing")}
+    assert (await person.types("dead-letters", "list", "--code", "engine_failed"))[1] == ""
+    (person.data.parent / "taken away").rename(recording)
+    code, out, _ = await person.types("dead-letters", "replay", letters[0][0])
+    assert (code, out) == (0, "1\n")
+    assert (await person.types("dead-letters", "replay", letters[0][0]))[0] == 1
+    if len(letters) > 1:
+        assert (await person.types("dead-letters", "replay", "--all"))[:2] == (0, f"{len(letters) - 1}\n")
+    await person.waits_for(run_id, "succeeded")
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--code", "x"), ("--all", "1")])
+async def test_a_replay_must_say_which(words: tuple[str, ...]) -> None:
+    code, out, err = await run("dead-letters", "replay", *words)
+    assert (code, out) == (2, "")
+    assert "say which" in err
+
+
+@pytest.mark.parametrize("words", [("export", "x"), ("cancel", "x"), ("retry", "x"), ("watch", "x")])
+async def test_a_run_that_is_not_there_fails_with_its_reason(person: Person, words: tuple[str, ...]) -> None:
+    code, out, err = await person.types(*words)
+    assert (code, out) == (1, "")
+    assert "there is no such run" in err
+
+
+@pytest.mark.parametrize("words", [("runs",), ("export", "x"), ("cancel", "x"), ("dead-letters", "list")])
+async def test_without_a_server_each_command_says_how_to_get_one(data: Path, words: tuple[str, ...]) -> None:
+    code, out, err = await run(*words, "--data", str(data))
+    assert (code, out) == (1, "")
+    assert "lingoloop up" in err
+
+
+async def test_every_command_explains_itself_with_an_example() -> None:
+    top = (await run("--help"))[1]
+    names = [line.split()[1] for line in top.splitlines() if line.startswith("│ ") and line[2] not in " -"]
+    assert {"transcribe", "watch", "runs", "export", "cancel", "retry", "up", "token", "dead-letters"} <= set(
+        names
+    )
+    texts = await asyncio.gather(*(run(name, "--help") for name in names if name != "worker"))
+    for code, out, _ in texts:
+        assert code == 0
+        assert "Example" in out or "Commands" in out, out
+
+
+async def test_a_pipe_that_closes_early_is_no_error(person: Person) -> None:
+    run_id = await person.uploads(2)
+    process = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m lingoloop export {run_id} --data {person.data} | head -c 1",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (out, err) == (b"s", b"")
