@@ -50,7 +50,7 @@ def show_url(data: Data = None) -> None:
 
 @db.command("dump")
 def dump_command(
-    file: Annotated[Path, typer.Argument(help="Where to write it; - for stdout.")], data: Data = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; - for stdout.")], data: Data = None
 ) -> None:
     """Write all that the database holds as plain SQL, while it is in use. FILE appears when it is complete.
 
@@ -81,7 +81,7 @@ async def _dump(folder: DataFolder, file: Path | None) -> int:
 
 @db.command("restore")
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="A dump; - for stdin.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A dump; - for stdin.")],
     replace: Annotated[bool, typer.Option("--replace", help="Drop all that the database holds.")] = False,
     data: Data = None,
 ) -> None:
