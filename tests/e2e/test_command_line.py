@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 import pytest_asyncio
@@ -21,8 +22,8 @@ from tests.waiting import eventually
 class Person:
     """Someone at a machine where a server runs, whose engine takes a tenth of the time of what it hears."""
 
-    def __init__(self, data: Path, client: Client) -> None:
-        self.data, self.client = data, client
+    def __init__(self, data: Path, url: str, client: Client) -> None:
+        self.data, self.url, self.client = data, url, client
 
     async def types(self, *words: str) -> tuple[int, str, str]:
         return await run(*words, "--data", str(self.data))
@@ -48,7 +49,7 @@ class Person:
 async def person(data: Path) -> AsyncIterator[Person]:
     settings = {"ENGINE": "simulated", "SIMULATED_MS_PER_SECOND": "100", "MAX_CONCURRENT_JOBS": "1"}
     async with server(data, **settings) as (_, url), Client(url, local_token(DataFolder(data))) as client:
-        yield Person(data, client)
+        yield Person(data, url, client)
 
 
 async def test_runs_are_listed_one_a_line_and_exported_in_each_format(person: Person) -> None:
@@ -112,6 +113,35 @@ async def test_a_replay_must_say_which(words: tuple[str, ...]) -> None:
     code, out, err = await run("dead-letters", "replay", *words)
     assert (code, out) == (2, "")
     assert "say which" in err
+
+
+async def test_a_key_opens_the_server_until_it_is_revoked(person: Person) -> None:
+    code, key, err = await person.types("keys", "create", "--sub", "ann", "--name", "ann's laptop")
+    assert code == 0
+
+    async def status() -> int:
+        async with httpx.AsyncClient(base_url=person.url) as http:
+            answer = await http.get("/api/runs", headers={"Authorization": f"Bearer {key.strip()}"})
+        return answer.status_code
+
+    assert await status() == 200
+    _, listed, _ = await person.types("keys", "list")
+    [columns] = [line.split("\t") for line in listed.splitlines()]
+    assert columns[1:] == ["ann", "runs:read runs:write", "valid", "ann's laptop"]
+    assert key.strip() not in listed + err
+    assert (await person.types("keys", "revoke", columns[0]))[:2] == (0, "")
+    assert await status() == 401
+    code, _, err = await person.types("keys", "revoke", columns[0])
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no valid key" in err
+    assert "\trevoked " in (await person.types("keys", "list"))[1]
+
+
+@pytest.mark.parametrize("words", [("token",), ("keys", "create")])
+async def test_a_scope_that_is_none_is_wrong_use(data: Path, words: tuple[str, ...]) -> None:
+    code, out, err = await run(*words, "--sub", "ann", "--scope", "run:read", "--data", str(data))
+    assert (code, out) == (2, "")
+    assert "runs:read" in err
 
 
 @pytest.mark.parametrize("words", [("export", "x"), ("cancel", "x"), ("retry", "x"), ("watch", "x")])

@@ -33,6 +33,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 )
 for panel, command in COMMANDS:
     app.command(rich_help_panel=panel)(command)
+app.add_typer(access.keys, name="keys", rich_help_panel=SERVER)
 app.add_typer(dead_letters.dead_letters, name="dead-letters", rich_help_panel=SERVER)
 app.command("worker", help="The same as transcriber.", rich_help_panel=SERVICES)(serve.transcriber)
 
