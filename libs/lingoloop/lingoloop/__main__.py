@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from lingoloop.commands import access, dead_letters, runs, serve, transcribe
+from lingoloop.commands import access, database, dead_letters, doctor, runs, serve, transcribe
 from lingoloop_common.log import configure_logging
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     (RECORDINGS, runs.retry),
     (SERVER, serve.up),
     (SERVER, access.token),
+    (SERVER, doctor.doctor),
     (SERVICES, serve.migrate),
     (SERVICES, serve.gateway),
     (SERVICES, serve.transcriber),
@@ -34,6 +35,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 for panel, command in COMMANDS:
     app.command(rich_help_panel=panel)(command)
 app.add_typer(access.keys, name="keys", rich_help_panel=SERVER)
+app.add_typer(database.db, name="db", rich_help_panel=SERVER)
 app.add_typer(dead_letters.dead_letters, name="dead-letters", rich_help_panel=SERVER)
 app.command("worker", help="The same as transcriber.", rich_help_panel=SERVICES)(serve.transcriber)
 

@@ -50,7 +50,8 @@ def show_url(data: Data = None) -> None:
 
 @db.command("dump")
 def dump_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; - for stdout.")], data: Data = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; - for stdout.")],
+    data: Data = None,
 ) -> None:
     """Write all that the database holds as plain SQL, while it is in use. FILE appears when it is complete.
 
@@ -135,8 +136,8 @@ def _as_file(given: Path) -> Iterator[Path]:
 
 def _blobs(folder: DataFolder) -> str:
     """Return where recordings lie; services elsewhere know it as BLOB_DIR."""
-    unknown = os.environ.get("DATABASE_URL") and not folder.blobs.is_dir()
-    return os.environ.get("BLOB_DIR") or ("the services' BLOB_DIR" if unknown else str(folder.blobs))
+    elsewhere = f"the services' BLOB_DIR (`lingoloop up`: {folder.blobs})"
+    return os.environ.get("BLOB_DIR") or (elsewhere if os.environ.get("DATABASE_URL") else str(folder.blobs))
 
 
 def _say(message: str, code: int) -> int:
