@@ -1,0 +1,1 @@
+"""What the old product's guide promises, line by line, where no other test shows it."""
