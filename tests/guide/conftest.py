@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ NAMES = (
     "JOB_TIMEOUT_MS",
 )
 """The settings that the guide names."""
+
+
+def kept_environment() -> dict[str, str]:
+    """Return what a process needs of this one's environment; its settings are for the test to say."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
 
 
 @pytest.fixture(autouse=True)
