@@ -1,10 +1,15 @@
 """The transcript as a file. Each format is a stream of text made from a stream of segments."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from lingoloop_gateway.paragraphs import BLANK_LINE, joint
+from lingoloop_gateway.pieces import columns, plain
+from lingoloop_gateway.subtitles import Cue, cues_of, settle, srt_block, vtt_block
 
 Segments = AsyncIterator[dict[str, Any]]
 
@@ -18,9 +23,19 @@ class Format:
 
 
 async def write_txt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
-    """Write one line a segment."""
-    async for segment in segments:
-        yield segment["text"].encode() + b"\n"
+    """Write the text in paragraphs, a blank line between two."""
+    before: dict[str, Any] | None = None
+    width = 0
+    async for given in segments:
+        segment = {**given, "text": plain(given["text"])}
+        if not segment["text"]:
+            continue
+        between = joint(before, segment, width=width) if before else ""
+        width = columns(segment["text"]) + (0 if between == BLANK_LINE else width + len(between))
+        yield (between + segment["text"]).encode()
+        before = segment
+    if before:
+        yield b"\n"
 
 
 async def write_json(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
@@ -33,7 +48,41 @@ async def write_json(run: Mapping[str, Any], segments: Segments) -> AsyncIterato
     yield b"]}\n"
 
 
+async def write_srt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
+    """Write cues as SubRip, with LF for line breaks as in the other formats: players take either."""
+    number = 0
+    async for cue in timed_cues(segments):
+        number += 1
+        yield srt_block(number, cue).encode()
+
+
+async def write_vtt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
+    """Write cues as WebVTT."""
+    yield b"WEBVTT\n\n"
+    async for cue in timed_cues(segments):
+        yield vtt_block(cue).encode()
+
+
+async def timed_cues(segments: Segments) -> AsyncIterator[Cue]:
+    """Yield cues with their times on the screen; one is held back until the next is known."""
+    held: Cue | None = None
+    free = 0
+    async for segment in segments:
+        for cue in cues_of(segment):
+            if held:
+                held = settle(held, free=free, following=cue.start)
+                yield held
+                free = held.end
+            held = cue
+        # Hundreds of segments come at a time; other requests need not wait for all of them.
+        await asyncio.sleep(0)
+    if held:
+        yield settle(held, free=free, following=None)
+
+
 FORMATS = {
     "txt": Format("text/plain; charset=utf-8", write_txt),
     "json": Format("application/json", write_json),
+    "srt": Format("application/x-subrip; charset=utf-8", write_srt),
+    "vtt": Format("text/vtt; charset=utf-8", write_vtt),
 }

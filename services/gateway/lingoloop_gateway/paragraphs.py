@@ -1,0 +1,36 @@
+"""Where a transcript as plain text has its paragraphs, and what stands between two segments. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lingoloop_gateway.pieces import ends_sentence, unspaced
+
+PAUSE = 2.0
+"""Seconds of silence that end a paragraph: between the sentences of one thought speakers pause for less."""
+
+LONG = 600
+"""Columns after which the end of a sentence ends a paragraph; about a hundred words, seven lines of a page."""
+
+TOO_LONG = 1_200
+"""Columns after which any segment ends it, for speech may come without punctuation."""
+
+BLANK_LINE = "\n\n"
+
+NEITHER = "“”‘’…—"
+"""Used with and without spaces between words, so they do not tell which it is."""
+
+
+def joint(before: Mapping[str, Any], after: Mapping[str, Any], *, width: int) -> str:
+    """Return what stands between two segments: a blank line, a space, or nothing between two CJK characters.
+
+    Args:
+        before: a segment as in `GET /api/runs/{id}/segments`, its text as `plain` makes it, and not empty.
+        after: the next such segment.
+        width: columns of the paragraph so far.
+    """
+    left, right = before["text"], after["text"]
+    long = width >= TOO_LONG or (width >= LONG and ends_sentence(left))
+    if long or after["start"] - before["end"] >= PAUSE:
+        return BLANK_LINE
+    last, first = left.rstrip(NEITHER)[-1:], right.lstrip(NEITHER)[:1]
+    return "" if last and first and unspaced(last) and unspaced(first) else " "
