@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+import lingoloop as lingoloop_package
 from lingoloop import postgres_programs
 from lingoloop.database import database_in_use
 from lingoloop.folder import DataFolder
@@ -153,8 +154,10 @@ async def test_a_database_with_tables_is_not_mixed_with_another(
 @pytest.mark.parametrize("how", ["wrong", "cut off", "empty"])
 async def test_replacing_with_a_bad_file_loses_nothing(tmp_path: Path, database_url: str, how: str) -> None:
     await fill(database_url)
-    before = await content(database_url)
     _, good, _ = await run("db", "dump", "-", DATABASE_URL=database_url)
+    async with connected(database_url) as connection:
+        await add_run(connection, owner="since")
+    before = await content(database_url)
     file = tmp_path / "bad.sql"
     end = good.index(b"-- PostgreSQL database dump complete")
     file.write_bytes(
@@ -199,7 +202,7 @@ async def test_a_failed_dump_leaves_the_last_one(tmp_path: Path, database_url: s
         "pg_dump",
         'case "$1" in --version) echo "pg_dump (PostgreSQL) 15.1";; *) echo half; exit 1;; esac',
     )
-    code, _, err = await run("db", "dump", file, DATABASE_URL=database_url, PYTHONPATH=str(_only(programs)))
+    code, _, err = await run("db", "dump", file, DATABASE_URL=database_url, PYTHONPATH=_only(programs))
     assert code == 1
     assert "pg_dump ended with code 1" in err
     assert file.read_text() == "the last one"
@@ -220,7 +223,7 @@ async def test_the_password_is_in_no_command_line_and_no_message(tmp_path: Path,
         f"postgresql://lingoloop:{PASSWORD}@127.0.0.1:{parts.port}{parts.path}",
         f"{database_url}?password={PASSWORD}&sslmode=disable",
     ):
-        code, out, err = await run("db", "dump", "-", DATABASE_URL=url, PYTHONPATH=str(_only(programs)))
+        code, out, err = await run("db", "dump", "-", DATABASE_URL=url, PYTHONPATH=_only(programs))
         assert (code, out) == (1, b""), err
         assert PASSWORD not in err + said.read_text()
         assert f"127.0.0.1:{parts.port}{parts.path}" in said.read_text()
@@ -287,7 +290,7 @@ def test_a_servers_own_version_comes_first_then_the_next_newer(
 async def test_too_old_a_program_is_not_used(tmp_path: Path, database_url: str) -> None:
     programs = tmp_path / "programs"
     _fake(programs, "pg_dump", 'echo "pg_dump (PostgreSQL) 13.4"')
-    code, out, err = await run("db", "dump", "-", DATABASE_URL=database_url, PYTHONPATH=str(_only(programs)))
+    code, out, err = await run("db", "dump", "-", DATABASE_URL=database_url, PYTHONPATH=_only(programs))
     assert (code, out) == (1, b"")
     assert "needs pg_dump 15 or newer; here is: 13." in err
 
@@ -299,10 +302,10 @@ def _fake(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def _only(programs: Path) -> Path:
-    """Return a folder for PYTHONPATH with which only these programs are found."""
+def _only(programs: Path) -> str:
+    """Return a PYTHONPATH with which only these programs are found."""
     (programs / "sitecustomize.py").write_text(
         "from pathlib import Path\nfrom lingoloop import postgres_programs\n"
         f"postgres_programs._programs_called = lambda name: iter([Path({str(programs)!r}, name)])\n"
     )
-    return programs
+    return os.pathsep.join([str(programs), str(Path(lingoloop_package.__file__).parents[1]), *sys.path])

@@ -154,12 +154,19 @@ async def test_all_is_well_with_a_fleets_environment(
     )
     assert (report.code, report.wrong) == (0, set()), report.out
     assert urlsplit(migrated_url).path in report.says["database"]
+    assert f"PostgreSQL {await _version(migrated_url)} at " in report.says["database"]
     assert urlsplit(rabbitmq_url).path in report.says["broker"]
     assert str(tmp_path) in report.says["storage"]
     for secret in (PASSWORD, "guest", SECRET):
         assert secret not in report.out + report.err
     assert not list(tmp_path.iterdir())
     assert not data.exists()
+
+
+async def _version(url: str) -> str:
+    async with connected(url) as connection:
+        version: str = await connection.fetchval("SHOW server_version")
+    return version.split(maxsplit=1)[0]
 
 
 async def test_what_is_away_is_named_without_its_password(data: Path) -> None:

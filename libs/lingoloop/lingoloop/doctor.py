@@ -50,9 +50,8 @@ async def check_database(setup: Setup) -> Finding:
 
 
 async def _database(connection: Connection, place: str) -> Finding:
-    version = connection.get_server_version()
-    server = f"PostgreSQL {version.major}.{version.minor} at {place}"
-    if version.major < OLDEST_POSTGRES:
+    server = f"PostgreSQL {connection.get_settings().server_version.split()[0]} at {place}"
+    if connection.get_server_version().major < OLDEST_POSTGRES:
         return wrong(server, f"LingoLoop needs PostgreSQL {OLDEST_POSTGRES} or newer")
     if not await connection.fetchval(SQL["has_migrations"]):
         return wrong(f"{server}, without tables", "apply the migrations: lingoloop migrate")
