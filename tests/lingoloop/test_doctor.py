@@ -16,11 +16,14 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from aiohttp import web
 
 from lingoloop import doctor
 from lingoloop.doctor_here import check_disk
 from lingoloop.finding import Finding, Setup, State, ok
 from lingoloop.folder import DataFolder
+from lingoloop_common.http import HttpServer
+from lingoloop_common.lifecycle import running
 from lingoloop_common.store.migrate import migrate, migrations
 from tests.fleet import SECRET
 from tests.rows import add_run, add_worker
@@ -191,6 +194,21 @@ async def test_what_is_away_is_named_without_its_password(data: Path) -> None:
         assert setting in report.says[name].splitlines()[1]
     assert "at least 32 bytes" in report.says["settings"]
     assert PASSWORD not in report.out + report.err
+
+
+async def test_a_gateway_without_its_notifier_is_named(data: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=503 if request.path.endswith("/events") else 401)
+
+    app = web.Application()
+    app.router.add_get("/api/{path:.*}", answer)
+    gateway = HttpServer(app, host="127.0.0.1", port=0)
+    async with running([gateway]):
+        report = await examine(data, LINGOLOOP_URL=gateway.url)
+    assert (report.code, report.wrong) == (1, {"notifier"})
+    assert report.states["gateway"] == "ok"
+    assert "503" in report.says["notifier"]
+    assert "NOTIFIER_URL" in report.says["notifier"]
 
 
 async def test_an_account_that_the_broker_does_not_take_is_named(data: Path, rabbitmq_url: str) -> None:
