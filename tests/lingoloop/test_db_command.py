@@ -125,7 +125,8 @@ async def test_a_folders_database_is_dumped_while_it_runs_and_while_not_and_goes
     await server.start()
     await fill(server.url)
     before = await content(server.url)
-    code, _, err = await run("db", "dump", data.parent / "running.sql", "--data", data)
+    with DataFolder(data):  # as the process does that runs it
+        code, _, err = await run("db", "dump", data.parent / "running.sql", "--data", data)
     assert code == 0, err
     await server.stop()
     code, dump, err = await run("db", "dump", "-", "--data", data)
