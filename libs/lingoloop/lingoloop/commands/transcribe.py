@@ -58,7 +58,9 @@ async def _transcribe(folder: DataFolder, path: Path, fmt: str | None) -> int:
             if uploaded["status"] != "succeeded" and await follow(client, run_id) != EXIT_DONE:
                 return EXIT_FAILED
         except asyncio.CancelledError:
-            stderr.print(f"run {run_id} is not lost: `lingoloop watch` follows it, `lingoloop cancel` stops it")
+            stderr.print(
+                f"run {run_id} is not lost: `lingoloop watch` follows it, `lingoloop cancel` stops it"
+            )
             raise
         await write_transcript(client, run_id, fmt)
     return EXIT_DONE
