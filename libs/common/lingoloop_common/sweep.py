@@ -62,6 +62,8 @@ class Sweep:
         if backlog is not None:
             for lane, counts in backlog.items():
                 await self._refill(lane, counts)
+            for lane in self._missing.keys() - backlog.keys():
+                metrics.UNITS_READY.labels(lane).set(0)
             self._missing = {lane: count for lane, count in self._missing.items() if lane in backlog}
         self._relay.tell()  # rows that a crash left behind are sent by whoever is alive
 
