@@ -1,6 +1,9 @@
 """`lingoloop` as a person types it: no server, no root's tricks, no Docker."""
 
+import asyncio
 import itertools
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,9 +13,11 @@ import pytest
 from lingoloop.client import Client
 from lingoloop.folder import DataFolder
 from lingoloop.server import local_token
-from tests.command_line import run, server
+from tests import media
+from tests.command_line import command, environment, run, server
 from tests.fleet import rest_of_run
 from tests.speech import join, librivox_clips, word_error_rate, write_wav
+from tests.waiting import eventually
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -129,3 +134,28 @@ def _descendants(pid: int) -> list[int]:
         for child in (task / "children").read_text().split():
             found += [int(child), *_descendants(int(child))]
     return found
+
+
+async def test_an_interrupted_transcribe_says_how_to_go_on(data: Path) -> None:
+    path = data.parent / "long.wav"
+    path.write_bytes(media.wav_of_ms(600_000))
+    async with server(data, ENGINE="simulated", SIMULATED_MS_PER_SECOND="100") as (_, url):
+        process = await asyncio.create_subprocess_exec(
+            *command("transcribe", str(path), "--data", str(data)),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with Client(url, local_token(DataFolder(data))) as client:
+
+            async def begun() -> list[str]:
+                return [run["id"] async for run in client.runs("processing", 1)]
+
+            await eventually(begun)
+            [run_id] = await begun()
+            process.send_signal(signal.SIGINT)
+            out, err = await asyncio.wait_for(process.communicate(), 20)
+            assert (process.returncode, out) == (130, b"")
+            assert f"run {run_id} is not lost" in " ".join(err.decode().split())
+            assert await begun() == [run_id], "it goes on at the server"
+            await client.change_run(run_id, "cancel")

@@ -38,7 +38,7 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
     try:
         code = asyncio.run(work)
     except KeyboardInterrupt:
-        fail("interrupted; what was uploaded whole goes on when a server runs", EXIT_INTERRUPTED)
+        fail("interrupted", EXIT_INTERRUPTED)
     except typer.Exit:  # a RuntimeError too, but the command has said what it had to say
         raise
     except BrokenPipeError:  # `| head` has seen enough; nothing is left to be flushed at the end either
