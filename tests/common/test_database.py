@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lingoloop_common.store.database import BROKEN, Database, DatabaseInUse
+from lingoloop_common.store.database import BROKEN, Database, DatabaseInUse, DatabaseRefuses
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer
 from tests.waiting import eventually
@@ -48,6 +48,13 @@ async def test_a_database_that_cannot_be_reached_is_a_time_out() -> None:
 
 
 @pytest.mark.slow
+async def test_a_wrong_name_is_said_so_at_once(database_url: str) -> None:
+    url = database_url.replace(database_url.rsplit("/", 1)[1].split("?", maxsplit=1)[0], "nosuch")
+    database = Database(url, pool_max=2, startup_timeout=30, exclusive=False)
+    with pytest.raises(DatabaseRefuses, match=r'DATABASE_URL.*"nosuch" does not exist'):
+        await database.start()
+
+
 async def test_a_database_that_went_away_fails_the_check_and_is_used_again_when_it_is_back(
     private_postgres: Callable[[], PostgresServer],
 ) -> None:

@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from lingoloop_common.store import migrate as module
-from lingoloop_common.store.migrate import Migration, MigrationError, migrate, migrations
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.migrate import Migrated, Migration, MigrationError, migrate, migrations
 
 
 @pytest.fixture
@@ -85,3 +86,33 @@ async def test_the_document_s_statements_run_as_written(
     }
     assert indexes["idx_job_status_created"].endswith("(status, created_at)")
     assert indexes["idx_run_status"].endswith("(status)")
+
+
+async def start_over(url: str) -> None:
+    """Start as a service does: the database, then a look at its tables."""
+    database = Database(url, pool_max=2, startup_timeout=5, exclusive=False)
+    await database.start()
+    try:
+        await Migrated(database).start()
+    finally:
+        await database.stop()
+
+
+async def test_a_service_starts_only_over_all_the_tables_it_knows(
+    database_url: str, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    with pytest.raises(MigrationError, match=r"lacks 0001_spine, .*run `lingoloop migrate`"):
+        await start_over(database_url)
+    await migrate(connection)
+    await start_over(database_url)
+    await connection.execute("DELETE FROM migration WHERE number = 2")
+    with pytest.raises(MigrationError, match="lacks 0002_control:"):
+        await start_over(database_url)
+
+
+async def test_a_service_goes_on_over_a_newer_database_while_others_are_replaced(
+    database_url: str, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await migrate(connection)
+    await connection.execute("INSERT INTO migration (number, name, checksum) VALUES (9999, '9999_next', 'x')")
+    await start_over(database_url)

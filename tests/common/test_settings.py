@@ -6,9 +6,9 @@ import pytest
 
 from lingoloop_common.settings import (
     EngineSettings,
+    RecordingSettings,
     Settings,
     SettingsError,
-    StorageSettings,
     WebSettings,
     read_settings,
 )
@@ -16,7 +16,7 @@ from lingoloop_common.settings import (
 SECRET = "s3cr3t-" * 5
 
 
-class AllSettings(Settings, StorageSettings, WebSettings, EngineSettings):
+class AllSettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     """As a service puts them together."""
 
 
@@ -111,3 +111,23 @@ def test_origins_are_a_list_with_commas(
 def test_known_brokers(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("BROKER_URL", url)
     assert read_settings(AllSettings).broker_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (None, None),
+        ("base", "base"),
+        ("/models/my-whisper", "my-whisper"),
+        ("/models/my-whisper/", "my-whisper"),
+    ],
+)
+def test_a_models_folder_is_called_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, model: str | None, name: str | None
+) -> None:
+    assert read_settings(EngineSettings, model=model).model_name == name
+
+
+def test_a_model_that_cannot_name_a_lane_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingsError, match="is not a lane"):
+        read_settings(EngineSettings, model="a model")

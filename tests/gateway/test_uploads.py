@@ -141,7 +141,7 @@ async def test_a_small_run_that_fails_is_422_with_its_cause_and_its_ids(
     assert response.status_code == 422
     assert response.headers["Content-Type"] == "application/problem+json"
     assert body["cause"] == {"code": "not_audio", "message": "nothing in it can be decoded"}
-    assert (body["code"], body["status"]) == ("run_failed", "failed")
+    assert (body["code"], body["status"]) == ("run_failed", 422)
     assert body["error"] == body["detail"] == "nothing in it can be decoded"
     assert all(body[name] for name in IDS)
 

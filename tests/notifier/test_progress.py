@@ -57,13 +57,9 @@ async def test_the_stream_of_all_runs_tells_it_too_and_by_name_where_that_is_wis
         assert sorted(item["queuePosition"] for item in snapshot.data["items"]) == [1, 2]
         await quick_world.change(first, Change(starts=True))
         wanted = (None, "update", str(second.run_id), 1)
-        while (told := await listener.next()) and wanted != (
-            told.id,
-            told.event,
-            told.data["runId"],
-            told.data.get("queuePosition"),
-        ):
-            pass
+        told = await listener.next()
+        while (told.id, told.event, told.data["runId"], told.data.get("queuePosition")) != wanted:
+            told = await listener.next()
     await quick_world.finish(first)
     await quick_world.finish(second)
 

@@ -70,6 +70,17 @@ async def test_a_plan_stops_when_it_is_far_enough_ahead_and_is_woken_at_half(sho
         assert await shop.value("SELECT count(*) FROM chunk") == 96
 
 
+async def test_a_recording_that_turns_out_too_long_fails_with_that(shop: Workshop) -> None:
+    run = await shop.add_run(units=0, planned=False, status="queued", duration_ms=LONG_MS)
+    transcriber = shop.transcriber(simulated_slots(1), longest_recording=60.0)
+    async with running(transcriber.parts):
+        await hand_over(transcriber)
+    plan = await plan_of(shop)
+    assert (plan["state"], plan["error_code"], plan["failures"]) == ("failed", "too_long", 1)
+    assert await shop.value("SELECT max(end_sample) FROM chunk") == 60 * SAMPLE_RATE
+    assert await shop.value("SELECT units_left FROM transcript_run WHERE id = $1", run.run_id) == 3
+
+
 async def test_a_larger_fleet_is_planned_for_further_ahead(shop: Workshop) -> None:
     await shop.add_run(units=0, planned=False, status="queued", duration_ms=LONG_MS)
     transcriber = shop.transcriber(simulated_slots(1))

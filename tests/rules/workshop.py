@@ -236,6 +236,7 @@ class Workshop:
         max_retries: int = 3,
         job_timeout: float = 60.0,
         grace: float = 5.0,
+        longest_recording: float = 3600.0,
         database: Database | None = None,
         broker: Broker | None = None,
     ) -> Transcriber:
@@ -250,7 +251,7 @@ class Workshop:
             blobs=self.blobs,
             slots=slots,
             claims=claims,
-            rules=WorkRules(retry_delays, max_retries, job_timeout, grace),
+            rules=WorkRules(retry_delays, max_retries, job_timeout, grace, longest_recording),
             fleet_slots=lambda: heartbeat.fleet_slots,
         )
         heartbeat = Heartbeat(

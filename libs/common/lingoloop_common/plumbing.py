@@ -12,6 +12,7 @@ from lingoloop_common.log import configure_logging
 from lingoloop_common.relay import Relay
 from lingoloop_common.settings import Settings
 from lingoloop_common.store.database import Database
+from lingoloop_common.store.migrate import Migrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Plumbing:
     @property
     def parts(self) -> list[Part]:
         """All of it, in the order it starts; a stop drains the relay before broker and database go."""
-        return [self.database, self.broker, self.relay]
+        return [self.database, Migrated(self.database), self.broker, self.relay]
 
     @property
     def checks(self) -> Mapping[str, Callable[[], Awaitable[Any]]]:

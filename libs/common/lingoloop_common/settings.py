@@ -6,10 +6,12 @@ A service's own settings class is put together from the parts here, so that a na
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lingoloop_common.contracts.units import lane_name
 
 LogFormat = Literal["auto", "console", "json"]
 S = TypeVar("S", bound=BaseSettings)
@@ -46,12 +48,13 @@ class Settings(BaseSettings):
         return value
 
 
-class StorageSettings(BaseSettings):
-    """Where recordings and chunks lie."""
+class RecordingSettings(BaseSettings):
+    """Where recordings and chunks lie, and how long a recording may be."""
 
     model_config = CONFIG
 
     blob_dir: Path
+    max_audio_duration_ms: int = Field(24 * 3_600_000, ge=1)
 
 
 class WebSettings(BaseSettings):
@@ -87,6 +90,16 @@ class EngineSettings(BaseSettings):
 
     engine: str = "whisper"
     model: str | None = None
+
+    @model_validator(mode="after")
+    def _names_a_lane(self) -> Self:
+        lane_name(self.engine, self.model_name)
+        return self
+
+    @property
+    def model_name(self) -> str | None:
+        """What uploads and the lane call the model: of a folder, the last part of its path."""
+        return Path(self.model).name if self.model else None
 
 
 def read_settings(cls: type[S], **given: object) -> S:

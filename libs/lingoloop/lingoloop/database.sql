@@ -6,6 +6,8 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'informat
 
 -- name: clear
 -- The schema as a new database has it (since PostgreSQL 15).
+SET client_min_messages = warning;  -- not a list of all that is dropped
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public AUTHORIZATION pg_database_owner;
-GRANT USAGE ON SCHEMA public TO PUBLIC
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+RESET client_min_messages

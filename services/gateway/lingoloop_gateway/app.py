@@ -43,7 +43,7 @@ def parts(
         max_bytes=settings.max_upload_bytes,
         max_duration_ms=settings.max_audio_duration_ms,
         default_engine=settings.engine,
-        default_model=settings.model,
+        default_model=settings.model_name,
     )
     callers = Callers(Tokens(settings.auth_jwt_secret.get_secret_value()), database)
     control = Control(database, relay)

@@ -165,9 +165,7 @@ class Server:
         run = await self._runs.get(accepted.run_id, owner)
         if run["status"] == RunStatus.FAILED:
             cause = {"code": run["error_code"], "message": run["error_message"]}
-            raise Problem(
-                "run_failed", run["error_message"], **_ids(accepted), status=run["status"], cause=cause
-            )
+            raise Problem("run_failed", run["error_message"], **_ids(accepted), cause=cause)
         segments = await self._runs.segments(run["id"], owner, after=-1, limit=SYNC_SEGMENTS)
         return json_response(
             {

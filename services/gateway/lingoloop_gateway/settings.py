@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from lingoloop_common.settings import EngineSettings, Settings, StorageSettings, WebSettings
+from lingoloop_common.settings import EngineSettings, RecordingSettings, Settings, WebSettings
 
 
-class GatewaySettings(Settings, StorageSettings, WebSettings, EngineSettings):
+class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     """All that a gateway reads from its environment."""
 
     gateway_host: str = "0.0.0.0"  # noqa: S104  (clients are elsewhere)
@@ -17,4 +17,3 @@ class GatewaySettings(Settings, StorageSettings, WebSettings, EngineSettings):
     transcribe_sync_timeout_ms: int = Field(30_000, ge=1)
     tasks_inline_processing: bool = False
     max_upload_bytes: int = Field(10 * 2**30, ge=1)
-    max_audio_duration_ms: int = Field(24 * 3_600_000, ge=1)

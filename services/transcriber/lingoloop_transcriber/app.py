@@ -18,7 +18,7 @@ def parts(
     settings: TranscriberSettings, *, database: Database, broker: Broker, relay: Relay, blobs: FolderBlobs
 ) -> list[Part]:
     """Return the parts of one worker, over the plumbing that the process has."""
-    lane = lane_name(settings.engine, settings.model)
+    lane = lane_name(settings.engine, settings.model_name)
     worker_id = new_id()
     claims = Claims(database, worker_id)
     slots = Slots(settings.slots, {"engine": settings.engine, "model": settings.model})
@@ -34,6 +34,7 @@ def parts(
             max_retries=settings.worker_max_retries,
             job_timeout=longest_unit(settings.job_timeout_ms / 1000),
             grace=settings.shutdown_grace_ms / 1000,
+            longest_recording=settings.max_audio_duration_ms / 1000,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,
     )

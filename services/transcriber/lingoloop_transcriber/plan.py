@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lingoloop_common.blobs import FolderBlobs, chunk_blob, chunks_folder
 from lingoloop_common.child import Message
-from lingoloop_common.contracts.units import chunks_ahead
+from lingoloop_common.contracts.units import SAMPLE_RATE, chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.ids import new_id
@@ -14,18 +14,25 @@ from lingoloop_transcriber.slots import Slot
 
 
 class Planner:
-    """Carries out plan units."""
+    """Carries out plan units of recordings of at most `longest` seconds."""
 
     def __init__(
-        self, claims: Claims, blobs: FolderBlobs, relay: Relay, fleet_slots: Callable[[], int]
+        self,
+        claims: Claims,
+        blobs: FolderBlobs,
+        relay: Relay,
+        fleet_slots: Callable[[], int],
+        *,
+        longest: float,
     ) -> None:
-        self._claims, self._blobs, self._relay, self._fleet_slots = claims, blobs, relay, fleet_slots
+        self._claims, self._blobs, self._relay = claims, blobs, relay
+        self._fleet_slots, self._longest = fleet_slots, longest
 
     async def plan(self, claim: Claim, slot: Slot) -> None:
         """Go on where the ledger ends, until the recording ends or enough chunks are ahead of the work.
 
         Raises:
-            WorkError: the recording cannot be decoded, or its slot died.
+            WorkError: the recording cannot be decoded, or is too long, or its slot died.
             BlobMissing: the recording is gone.
             Fenced: another attempt plans this run.
         """
@@ -64,6 +71,10 @@ class Planner:
                 if "end" in cut:
                     complete = cut["complete"]
                     break
+                if cut["stop"] > self._longest * SAMPLE_RATE:  # its container had not said so
+                    raise WorkError(
+                        "too_long", f"the recording is longer than {self._longest:.0f} s, the limit"
+                    )
                 if cut["silent"]:
                     await self._claims.add_silence(claim, index=index, start=cut["start"], end=cut["stop"])
                 else:

@@ -40,6 +40,7 @@ class WorkRules:
     max_retries: int
     job_timeout: float
     grace: float
+    longest_recording: float
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +74,7 @@ class Worker:
     ) -> None:
         self._lane, self._broker, self._relay, self._blobs = lane, broker, relay, blobs
         self._slots, self._claims, self._rules, self._fleet_slots = slots, claims, rules, fleet_slots
-        self._planner = Planner(claims, blobs, relay, fleet_slots)
+        self._planner = Planner(claims, blobs, relay, fleet_slots, longest=rules.longest_recording)
         self._jobs: dict[UUID, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumer: Consumer | None = None

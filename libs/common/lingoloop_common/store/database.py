@@ -45,6 +45,10 @@ class DatabaseInUse(RuntimeError):
     """`memory://` was asked for while other processes use the same database, or the reverse."""
 
 
+class DatabaseRefuses(RuntimeError):
+    """It is there, but not for this account, under this name, or at this address."""
+
+
 async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb",
@@ -73,6 +77,7 @@ class Database:
 
         Raises:
             DatabaseInUse: the guard is held the other way by another process.
+            DatabaseRefuses: the account, its password or the database's name is wrong.
             TimeoutError: the database could not be reached in time.
         """
         self._guard = await self._reach()
@@ -125,3 +130,5 @@ class Database:
                     log.warning("waiting for PostgreSQL", error=str(error))
                     said = True
                 await asyncio.sleep(0.5)
+            except asyncpg.PostgresError as error:
+                raise DatabaseRefuses(f"PostgreSQL (DATABASE_URL) refuses: {error}") from error

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import structlog
 
-from lingoloop_common.store.database import Connection
+from lingoloop_common.store.database import Connection, Database
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,32 @@ async def migrate(connection: Connection) -> list[str]:
         return await _apply(connection)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+class Migrated:
+    """A part that starts only over a database with all tables that this program knows.
+
+    A newer one is no fault: while services are replaced one by one, those of the version before go on.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def start(self) -> None:
+        """Look.
+
+        Raises:
+            MigrationError: migrations were not applied.
+        """
+        async with self._database.pool.acquire() as connection:
+            done = await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL")
+            rows = await connection.fetch("SELECT number FROM migration") if done else []
+        applied = {row["number"] for row in rows}
+        if lacking := [migration.name for migration in migrations() if migration.number not in applied]:
+            raise MigrationError(f"the database lacks {', '.join(lacking)}: run `lingoloop migrate` first")
+
+    async def stop(self) -> None:
+        """Nothing is open."""
 
 
 async def _apply(connection: Connection) -> list[str]:

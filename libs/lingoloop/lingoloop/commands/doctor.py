@@ -1,5 +1,8 @@
 """`doctor`: what is wrong with this set-up, and what to do."""
 
+import logging
+import warnings
+
 from lingoloop.command import EXIT_DONE, EXIT_FAILED, Data, data_folder, run
 from lingoloop.doctor import examine
 from lingoloop.finding import Finding, Setup, State
@@ -17,6 +20,9 @@ def doctor(data: Data = None) -> None:
 
     lingoloop doctor | grep -A1 WRONG
     """
+    # What a client's library has to say of a broker that is away is in the finding already.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module="aio_pika")
     run(_doctor(data_folder(data)))
 
 

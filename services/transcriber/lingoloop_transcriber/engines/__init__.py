@@ -14,7 +14,7 @@ Sound = NDArray[np.float32]
 """16 kHz mono samples in [-1, 1], shape (samples,)."""
 
 
-class EngineError(Exception):
+class EngineError(RuntimeError):
     """The engine cannot be used, or failed on a piece; the text is for the operator and the recording's owner."""
 
 
