@@ -44,11 +44,13 @@ test-all: setup test-servers ## all tests
 test-servers: ## install what the tests need from the system
 	tests/servers/install.sh
 
-check: setup ## lint, format, types, import rules
+check: setup ## lint, format, types, import rules, dead code, dependencies
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
+	$(BIN)/vulture $(CODE)
+	@for package in $(PACKAGES); do (set -x; cd $$package && $(abspath $(BIN))/deptry .) || exit 1; done
 
 fmt: setup ## format the code, mend what can be mended
 	$(BIN)/ruff check --fix $(CODE)
