@@ -1,6 +1,7 @@
 """The time left follows from the fleet's speed and the fair order; the place from the order alone."""
 
 import itertools
+import time
 from dataclasses import replace
 from uuid import UUID
 
@@ -125,3 +126,13 @@ def test_places_follow_the_claims_order() -> None:
     places = {place: number for number in range(1, 7) if (place := outlook.place(UUID(int=number)))}
     assert [places[place] for place in sorted(places)] == [5, 6, 3, 1, 2]
     assert outlook.place(UUID(int=4)) is None
+
+
+@pytest.mark.parametrize("owners", [1, 5_000], ids=["of one owner", "each of its own"])
+def test_thousands_of_runs_are_foreseen_in_a_moment(owners: int) -> None:
+    runs = [run(n, f"owner-{n % owners}", waits=n % 2 == 0, priority=n % 3) for n in range(1, 5_001)]
+    begin = time.process_time()
+    outlook = LaneOutlook(speed=1.0, served={}, runs=runs)
+    assert all(outlook.seconds_left(one.id) for one in runs)
+    assert sum(outlook.place(one.id) is not None for one in runs) == 2_500
+    assert time.process_time() - begin < 1  # it takes a twentieth of that; square in the runs, it took ten

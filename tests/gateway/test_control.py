@@ -279,6 +279,21 @@ class TestDeadLetters:
         answer = await post(idle_world, "ops", "/api/admin/dead-letters/replay", content=body)
         assert answer.status_code == status
 
+    async def test_a_body_that_cannot_be_unpacked_is_a_bad_request(self, idle_world: World) -> None:
+        for encoding in ("gzip", "deflate"):
+            answer = await idle_world.http.post(
+                "/api/admin/dead-letters/replay",
+                headers={**idle_world.bearer("ops", "admin"), "Content-Encoding": encoding},
+                content=b"this is not packed at all",
+            )
+            assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+    async def test_a_code_that_is_none_is_refused(self, idle_world: World) -> None:
+        answer = await idle_world.http.get(
+            "/api/admin/dead-letters?code=%00", headers=idle_world.bearer("ops", "admin")
+        )
+        assert answer.status_code == 422
+
     async def test_a_letter_that_nobody_wrote_is_not_found(self, idle_world: World) -> None:
         for name in (uuid4(), "x"):
             assert (

@@ -64,4 +64,6 @@ async def test_a_list_that_cannot_be_is_refused(idle_world: World, query: str) -
 
 
 async def test_who_is_not_known_sees_no_list(idle_world: World) -> None:
-    assert (await idle_world.http.get("/api/runs")).status_code == 401
+    for header in (b"", b"Bearer x", b"Bearer llk_x", b"Bearer llk_\xff"):
+        answer = await idle_world.http.get("/api/runs", headers=[(b"Authorization", header)])
+        assert answer.status_code == 401, header

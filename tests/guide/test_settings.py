@@ -291,9 +291,6 @@ async def test_wrong_values_are_named_all_together_and_nothing_starts(
     assert not (tmp_path / "blobs").exists()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the text of Python's int() shows the value and not what would be right"
-)
 async def test_a_wrong_delay_is_not_shown_but_what_would_be_right(
     untouched: Callable[[], tuple[int, int]], tmp_path: Path
 ) -> None:
@@ -304,16 +301,12 @@ async def test_a_wrong_delay_is_not_shown_but_what_would_be_right(
 
 
 @pytest.mark.usefixtures("needed")
-@pytest.mark.xfail(strict=True, reason="a delay below zero is taken")
 def test_a_delay_is_not_below_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKER_RETRY_DELAYS", "5000,-30000")
     with pytest.raises(SettingsError, match="WORKER_RETRY_DELAYS"):
         read_settings(TranscriberSettings)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the database is migrated first, and a service's settings hide the next's"
-)
 async def test_in_one_process_too_they_are_named_all_together_and_nothing_starts(
     untouched: Callable[[], tuple[int, int]], tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""The hub keeps a run's latest progress beside its events, and drops what an event has overtaken."""
+"""The hub keeps a run's latest forecast beside its events, and drops what an event has overtaken."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ import pytest
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts import events
 from lingoloop_notifier.history import Stored
-from lingoloop_notifier.hub import BUFFER, Hub, Subscriber
+from lingoloop_notifier.hub import BUFFER, Forecast, Hub, Subscriber
 
 RUN = "01a20ef8-220d-7ba1-bd6d-3ad57a4639d4"
 
@@ -21,6 +21,10 @@ def event(number: int) -> EventMessage:
         "cloudEvents_ownerseq": number,
     }
     return EventMessage(headers, b"{}")
+
+
+def forecast(data: bytes) -> Forecast:
+    return Forecast(RUN, "ann", seq=1, owner_seq=1, seconds_left=5, place=None, data=data)
 
 
 @pytest.fixture
@@ -37,8 +41,8 @@ def subscriber(hub: Hub) -> Subscriber:
 
 def test_only_the_latest_is_kept(hub: Hub, subscriber: Subscriber) -> None:
     for text in (b"old", b"new"):
-        hub.on_progress(RUN, "ann", text)
-    assert (subscriber.take_progress(), subscriber.events.qsize()) == ([b"new"], 1)
+        hub.on_forecast(forecast(text))
+    assert ([kept.data for kept in subscriber.take_forecasts()], subscriber.events.qsize()) == ([b"new"], 1)
 
 
 def test_an_event_that_comes_between_the_look_and_its_telling_overtakes_it(
@@ -46,14 +50,14 @@ def test_an_event_that_comes_between_the_look_and_its_telling_overtakes_it(
 ) -> None:
     assert hub.watched() == ([UUID(RUN)], [])
     hub.on_event(event(2))
-    hub.on_progress(RUN, "ann", b"as it was before")
-    assert subscriber.take_progress() == []
+    hub.on_forecast(forecast(b"as it was before"))
+    assert subscriber.take_forecasts() == []
 
 
 def test_an_event_overtakes_what_was_not_read_yet(hub: Hub, subscriber: Subscriber) -> None:
-    hub.on_progress(RUN, "ann", b"as it was before")
+    hub.on_forecast(forecast(b"as it was before"))
     hub.on_event(event(2))
-    assert subscriber.take_progress() == []
+    assert subscriber.take_forecasts() == []
 
 
 def test_progress_never_cuts_a_slow_reader_off(hub: Hub) -> None:
@@ -62,5 +66,5 @@ def test_progress_never_cuts_a_slow_reader_off(hub: Hub) -> None:
     hub.subscribe("run", RUN, slow)
     for number in range(BUFFER):
         slow.put(Stored(number, events.UPDATED, b"{}"))
-    hub.on_progress(RUN, "ann", b"news")
-    assert (cut, slow.take_progress()) == ([], [b"news"])
+    hub.on_forecast(forecast(b"news"))
+    assert (cut, [kept.data for kept in slow.take_forecasts()]) == ([], [b"news"])

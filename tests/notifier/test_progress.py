@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from lingoloop_common.broker.memory import MemoryBroker
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.store.runs import Change
-from tests.notifier.world import World, running_world
+from tests.notifier.world import HeldBroker, World, running_world
 from tests.rows import AddedRun, add_worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def quick_world(module_database_url: str) -> AsyncIterator[World]:
     """A notifier that looks ten times a second, at a fleet that does two seconds of audio a second."""
-    async with running_world(module_database_url, MemoryBroker(), poll_interval_ms=100) as world:
+    async with running_world(module_database_url, HeldBroker(), poll_interval_ms=100) as world:
         worker = await add_worker(world.database.pool, slots=2, lease=3600)
         await world.database.pool.execute("UPDATE worker SET pace = 1.0 WHERE id = $1", worker)
         yield world
@@ -72,3 +71,37 @@ async def test_nothing_is_told_of_a_run_that_has_ended(quick_world: World) -> No
         await quick_world.finish(run)
         frames = await listener.rest()
     assert frames[-1].kind == "done"
+
+
+async def test_nothing_runs_ahead_of_an_event_that_has_not_come_yet(quick_world: World) -> None:
+    owner = quick_world.new_owner()
+    run = await waiting_run(quick_world, owner)
+    async with quick_world.listen(owner, run) as one, quick_world.listen(owner, None) as all_runs:
+        await one.next()
+        await all_runs.next()
+        with quick_world.held_broker.holding() as held:
+            await quick_world.change(run, Change(starts=True, done_samples=16_000 * 30))
+            for _ in range(3):
+                await quick_world.look()
+        for message in held:
+            quick_world.held_broker.on_event(message)
+        for listener in (one, all_runs):
+            frame = await listener.next()
+            while frame.id is None and frame.data["status"] == "queued":  # a look from before the change
+                frame = await listener.next()
+            assert (frame.id is not None, frame.data["status"]) == (True, "processing")
+    await quick_world.finish(run)
+
+
+async def test_what_is_not_known_any_more_is_said_to_be_so(quick_world: World) -> None:
+    owner = quick_world.new_owner()
+    run = await waiting_run(quick_world, owner)
+    async with quick_world.listen(owner, run) as listener:
+        assert (await listener.next()).data["estimatedTimeRemaining"] == 30
+        await quick_world.database.pool.execute("UPDATE fleet SET wanted = 'stopped'")
+        frame = await listener.next()
+        while frame.data["estimatedTimeRemaining"] is not None:
+            frame = await listener.next()
+        assert frame.data["queuePosition"] == 1
+    await quick_world.database.pool.execute("UPDATE fleet SET wanted = 'running'")
+    await quick_world.finish(run)

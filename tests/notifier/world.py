@@ -24,6 +24,7 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.settings import read_settings
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.runs import Change, change_run, lock_run
+from lingoloop_notifier.progress import Progress
 from lingoloop_notifier.settings import NotifierSettings
 from tests.rows import AddedRun, add_run
 
@@ -187,12 +188,17 @@ class World:
     relay: Relay
     server: HttpServer
     session: aiohttp.ClientSession
+    progress: Progress
     names: Any = field(default_factory=itertools.count)
 
     @property
     def held_broker(self) -> HeldBroker:
         assert isinstance(self.broker, HeldBroker)
         return self.broker
+
+    async def look(self) -> None:
+        """Let the notifier look at what no event tells, now."""
+        await self.progress.look()
 
     def new_owner(self) -> str:
         """Return an owner that nobody else has."""
@@ -309,10 +315,11 @@ async def running_world(database_url: str, broker: Broker, **more: Any) -> Async
         **more,
     )
     parts, server = lingoloop_notifier.app.parts(settings, database=database, broker=broker)
+    [progress] = [part for part in parts if isinstance(part, Progress)]
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         running([database, broker, *parts]),
         aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
     ):
         # The relay is not started: tests say when something is sent.
-        yield World(database, broker, Relay(database, broker), server, session)
+        yield World(database, broker, Relay(database, broker), server, session, progress)

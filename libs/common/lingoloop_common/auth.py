@@ -99,7 +99,10 @@ class Callers:
         return caller
 
     async def _by_key(self, key: str) -> Caller:
-        found = await keys.find_key(self._database.pool, key)
+        try:
+            found = await keys.find_key(self._database.pool, key)
+        except UnicodeError:
+            found = None
         if found is None:
             raise Problem("unauthorized", "the key is not valid; it may have been revoked")
         return Caller(found["owner"], frozenset(found["scope"].split()), time.time() + KEY_LIFETIME)

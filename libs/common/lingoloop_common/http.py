@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lingoloop_common import metrics
@@ -94,6 +95,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
         return response
+    except (web.RequestPayloadError, BadHttpMessage):
+        return problem_response(Problem("bad_request", "the request's body cannot be read"))
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception as error:

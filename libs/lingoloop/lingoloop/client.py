@@ -4,19 +4,27 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
-from httpx_sse import aconnect_sse
+from httpx_sse import EventSource, aconnect_sse
 
 PART = 2**18
 PAGE = 200
 """Items asked for at a time; every list of the API gives that many."""
 
+PAUSE = 1.0
+"""Seconds before a stream is opened again."""
+
 RECONNECTS = 30
 """Times in a row that a stream may break without a frame in between."""
+
+
+AWAY = {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
+"""What is answered while a part of the server is being replaced."""
 
 
 class ApiError(Exception):
@@ -105,7 +113,9 @@ class Client:
             yield segment
 
     async def events(self, run_id: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Yield a run's events until its end, or all runs' without end; goes on by id when the line breaks.
+        """Yield a run's events until its end, or all runs' without end; goes on by id when the stream breaks.
+
+        It breaks when the line does, when the server says that it has trouble with it, or is away for a moment.
 
         Raises:
             ApiError: the stream was refused, or broke too often in a row.
@@ -118,21 +128,37 @@ class Client:
                 async with aconnect_sse(self._http, "GET", path, headers=headers) as source:
                     if source.response.status_code == httpx.codes.NO_CONTENT:
                         return
-                    if source.response.is_error:
+                    if source.response.is_error and source.response.status_code not in AWAY:
                         await source.response.aread()
-                    _raise_for(source.response)
-                    async for event in source.aiter_sse():
-                        if not event.data:
-                            continue  # a `retry:` line alone; the specification dispatches no event for it
-                        broken, last_id = 0, event.id or last_id
-                        frame = orjson.loads(event.data)
-                        yield frame
-                        if run_id and frame["event"] == "done":
+                        _raise_for(source.response)
+                    async for frame in _frames(source):
+                        broken, last_id = 0, frame.id or last_id
+                        yield frame.data
+                        if run_id and frame.data["event"] == "done":
                             return
             broken += 1
             if broken > RECONNECTS:
                 raise ApiError("the server cannot be reached any more; the work goes on there")
-            await asyncio.sleep(1)
+            await asyncio.sleep(PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    id: str
+    data: dict[str, Any]
+
+
+async def _frames(source: EventSource) -> AsyncIterator[_Frame]:
+    """Yield a stream's frames until it ends, or says that it has trouble."""
+    if source.response.is_error:
+        return
+    async for event in source.aiter_sse():
+        if not event.data:
+            continue  # a `retry:` line alone; the specification dispatches no event for it
+        data = orjson.loads(event.data)
+        if data["event"] == "error":
+            return
+        yield _Frame(event.id, data)
 
 
 def _checked(response: httpx.Response) -> dict[str, Any]:

@@ -154,7 +154,11 @@ async def restore(url: str, connection: Connection, file: Path, *, replace: bool
             "(lingoloop db dump FILE keeps it)"
         )
     psql = await asyncio.to_thread(client_program, "psql", connection.get_server_version().major)
-    first = ["--command", SQL["clear"]] if replace else []
+    first = (
+        [f"--command={SQL[name]}" for name in ("drop_schema", "make_schema", "open_schema")]
+        if replace
+        else []
+    )
     how = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
     await _run(psql, *how, *first, f"--file={file}", url=url, output=asyncio.subprocess.DEVNULL)
 
@@ -192,7 +196,8 @@ async def _run(program: Path, *arguments: str, url: str, output: int | None) -> 
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
-        env=os.environ | password,
+        # What is dropped or made on the way is not worth a notice.
+        env=os.environ | password | {"PGOPTIONS": "-c client_min_messages=warning"},
     )
     try:
         code = await process.wait()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 
 import lingoloop_gateway.app
 import lingoloop_notifier.app
@@ -34,6 +35,10 @@ class Options:
     grace_ms: int | None = None
 
 
+class OneProcessSettings(GatewaySettings, NotifierSettings, TranscriberSettings):
+    """All that a one-process server reads: all services' settings at once, so that all wrong ones are named together."""
+
+
 @contextlib.asynccontextmanager
 async def one_process(folder: DataFolder, options: Options) -> AsyncIterator[str]:
     """Run a server on a folder that this process has locked; yield its address once it takes uploads.
@@ -43,16 +48,34 @@ async def one_process(folder: DataFolder, options: Options) -> AsyncIterator[str
         EngineError: the engine cannot be used here.
         EmbeddedPostgresError: PostgreSQL does not start.
     """
+    settings = _settings(folder, options)
     async with contextlib.AsyncExitStack() as stack:
-        database_url = os.environ.get("DATABASE_URL")
-        if not database_url:
+        if not os.environ.get("DATABASE_URL"):
             postgres = EmbeddedPostgres(folder.postgres)
             await stack.enter_async_context(running([postgres]))
-            database_url = postgres.url
-        await _migrate(database_url)
-        parts, server = _parts(folder, options, database_url)
+            settings = settings.model_copy(update={"database_url": SecretStr(postgres.url)})
+        await _migrate(settings.database_url.get_secret_value())
+        parts, server = _parts(settings, ops=options.ops)
         await stack.enter_async_context(running(parts))
         yield server.url
+
+
+def _settings(folder: DataFolder, options: Options) -> OneProcessSettings:
+    given: dict[str, Any] = {
+        "database_url": os.environ.get("DATABASE_URL") or "postgresql:///not-started-yet",
+        "broker_url": os.environ.get("BROKER_URL") or "memory://",
+        "auth_jwt_secret": os.environ.get("AUTH_JWT_SECRET") or folder.secret(),
+        "blob_dir": os.environ.get("BLOB_DIR") or folder.blobs,
+        "log_level": os.environ.get("LOG_LEVEL") or "WARNING",
+        "ops_host": os.environ.get("OPS_HOST") or "127.0.0.1",
+        "gateway_host": os.environ.get("GATEWAY_HOST") or "127.0.0.1",
+        "gateway_port": options.port,
+        "notifier_host": "127.0.0.1",
+        "notifier_port": 0,
+    }
+    if options.grace_ms is not None:
+        given["shutdown_grace_ms"] = options.grace_ms
+    return read_settings(OneProcessSettings, **given)
 
 
 async def _migrate(database_url: str) -> None:
@@ -63,53 +86,25 @@ async def _migrate(database_url: str) -> None:
         await connection.close()
 
 
-def _parts(folder: DataFolder, options: Options, database_url: str) -> tuple[list[Part], HttpServer]:
-    given: dict[str, Any] = {
-        "database_url": database_url,
-        "broker_url": os.environ.get("BROKER_URL") or "memory://",
-        "auth_jwt_secret": os.environ.get("AUTH_JWT_SECRET") or folder.secret(),
-        "blob_dir": os.environ.get("BLOB_DIR") or folder.blobs,
-        "log_level": os.environ.get("LOG_LEVEL") or "WARNING",
-        "ops_host": os.environ.get("OPS_HOST") or "127.0.0.1",
-    }
-    if options.grace_ms is not None:
-        given["shutdown_grace_ms"] = options.grace_ms
-    host = os.environ.get("GATEWAY_HOST") or "127.0.0.1"
-    gateway_settings = read_settings(GatewaySettings, **given, gateway_host=host, gateway_port=options.port)
-    notifier_settings = read_settings(NotifierSettings, **given, notifier_host="127.0.0.1", notifier_port=0)
-    transcriber_settings = read_settings(TranscriberSettings, **given)
-
-    shared = plumbing.connect(gateway_settings)
-    blobs = FolderBlobs(gateway_settings.blob_dir)
+def _parts(settings: OneProcessSettings, *, ops: bool) -> tuple[list[Part], HttpServer]:
+    shared = plumbing.connect(settings)
+    blobs = FolderBlobs(settings.blob_dir)
     common: dict[str, Any] = {
         "database": shared.database,
         "broker": shared.broker,
         "relay": shared.relay,
         "blobs": blobs,
     }
-    notifier, events = lingoloop_notifier.app.parts(
-        notifier_settings, database=shared.database, broker=shared.broker
-    )
-    transcriber = lingoloop_transcriber.app.parts(transcriber_settings, **common)
-    gateway, server = lingoloop_gateway.app.parts(gateway_settings, **common, notifier_url=lambda: events.url)
+    notifier, events = lingoloop_notifier.app.parts(settings, database=shared.database, broker=shared.broker)
+    transcriber = lingoloop_transcriber.app.parts(settings, **common)
+    gateway, server = lingoloop_gateway.app.parts(settings, **common, notifier_url=lambda: events.url)
     fresh = FreshStart(Sweep(shared.database, shared.broker, shared.relay), alone=shared.broker.in_process)
-    ops: list[Part] = []
-    if options.ops:
+    operators: list[Part] = []
+    if ops:
         checks = {**shared.checks, "storage": blobs.check}
-        ops = [
-            HttpServer(ops_app("up", checks), host=gateway_settings.ops_host, port=gateway_settings.ops_port)
-        ]
-    return [
-        blobs,
-        shared.database,
-        shared.broker,
-        fresh,
-        shared.relay,
-        *ops,
-        *notifier,
-        *transcriber,
-        *gateway,
-    ], server
+        operators = [HttpServer(ops_app("up", checks), host=settings.ops_host, port=settings.ops_port)]
+    order: list[Part] = [blobs, shared.database, shared.broker, fresh, shared.relay]
+    return [*order, *operators, *notifier, *transcriber, *gateway], server
 
 
 class FreshStart:

@@ -62,5 +62,8 @@ class RunView:
         place, left = frame.get("queuePosition"), frame.get("estimatedTimeRemaining")
         description = frame["status"] if place is None else f"{frame['status']}, number {place}"
         self._bar.update(self._task, completed=frame["progress"], description=description)
-        if left:  # an event says nothing of it, only the progress in between does
-            self._bar.update(self._task, left=f"about {clock(left).partition('.')[0]} left")
+        if (
+            "estimatedTimeRemaining" in frame
+        ):  # an event says nothing of it, only the progress in between does
+            text = f"about {clock(left).partition('.')[0]} left" if left else ""
+            self._bar.update(self._task, left=text)

@@ -1,5 +1,6 @@
 """The operators' calls: workers and dead letters. They need the scope `admin`."""
 
+import re
 from uuid import UUID
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from aiohttp import web
 from lingoloop_common.auth import ADMIN, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
-from lingoloop_gateway.dead_letters import DeadLetters, read_selection
+from lingoloop_gateway.dead_letters import CODE, DeadLetters, read_selection
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.workers import Wanted, Workers
 
@@ -54,7 +55,10 @@ class Admin:
         await self._callers.caller(request, ADMIN)
         limit = number_in_query(request, "limit", default=100, least=1, most=1000)
         before = _id_in_query(request, "cursor", "page")
-        found = await self._dead_letters.page(before=before, code=request.query.get("code"), limit=limit + 1)
+        code = request.query.get("code")
+        if code is not None and not re.fullmatch(CODE, code):
+            raise Problem("invalid_value", "code must be an error's code, like engine_failed")
+        found = await self._dead_letters.page(before=before, code=code, limit=limit + 1)
         items = found[:limit]
         return json_response({"items": items, "nextCursor": items[-1]["id"] if len(found) > limit else None})
 

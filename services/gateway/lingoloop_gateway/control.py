@@ -57,12 +57,12 @@ class Control:
 
     async def replay(self, run_id: UUID, unit_ids: Sequence[UUID]) -> int:
         """Put back units of a run that failed for good; return how many still had failed."""
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            try:
+        try:
+            async with self._database.pool.acquire() as connection, connection.transaction():
                 run = await lock_run(connection, run_id)
                 revived = await self._revive(connection, run, unit_ids)
-            except (Fenced, IllegalMove):
-                return 0
+        except (Fenced, IllegalMove):  # rolled back: nothing was written
+            return 0
         self._relay.tell()
         return revived
 
@@ -75,6 +75,7 @@ class Control:
         raise Problem("not_found", "there is no such run")
 
     async def _revive(self, connection: Connection, run: Row, unit_ids: Sequence[UUID] | None) -> int:
+        """Put units back; raise IllegalMove, and leave it to the caller to roll back, when none of them has failed."""
         job_id: UUID | None = await connection.fetchval(SQL["open_job"], run["id"])
         if job_id is None:
             job_id = new_id()

@@ -2,16 +2,22 @@
 SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1 AND owner = $2)
 
 -- name: cancel_units
--- A raised attempt fences whoever works on a unit; the next heartbeat tells them.
+-- A raised attempt fences whoever works on a unit; the next heartbeat tells them. What the claims charged for work that
+-- is cut off is given back, as when a unit is handed back.
 WITH open AS (
-    SELECT id FROM unit WHERE run_id = $1 AND state IN ('waiting', 'ready', 'running')
+    SELECT id, lane, owner, CASE WHEN state = 'running' THEN cost ELSE 0 END AS charged
+    FROM unit WHERE run_id = $1 AND state IN ('waiting', 'ready', 'running')
     ORDER BY id FOR NO KEY UPDATE
 ), canceled AS (
     UPDATE unit SET
         state = 'canceled', attempt = attempt + 1, error_code = $2, error_message = $3,
         message_id = NULL, holder = NULL, due_at = NULL
     FROM open WHERE unit.id = open.id
-    RETURNING 1
+    RETURNING open.lane, open.owner, open.charged
+), given_back AS (
+    UPDATE owner_service s SET served = s.served - back.charged
+    FROM (SELECT lane, owner, sum(charged) AS charged FROM canceled GROUP BY lane, owner) back
+    WHERE s.lane = back.lane AND s.owner = back.owner AND back.charged > 0
 )
 SELECT count(*) FROM canceled
 
@@ -34,8 +40,8 @@ WITH ended AS (
     FROM ended WHERE unit.id = ended.id
     RETURNING unit.id, unit.lane
 ), letters AS (
-    UPDATE dead_letter SET replayed_at = now() FROM revived
-    WHERE unit_id = revived.id AND replayed_at IS NULL
+    UPDATE dead_letter d SET replayed_at = now() FROM revived
+    WHERE d.run_id = $1 AND d.unit_id = revived.id AND d.replayed_at IS NULL
 ), token AS (
     INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM revived
 )

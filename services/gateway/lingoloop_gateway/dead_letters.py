@@ -14,8 +14,11 @@ from lingoloop_gateway.runs import iso
 
 SQL = load_queries(__package__, "dead_letters.sql")
 
-REPLAY_LIMIT = 1_000
+REPLAY_LIMIT = 200
 """Letters that one call puts back; the answer says how many are left."""
+
+CODE = "^[a-z_]{1,40}$"
+"""What an error's code looks like."""
 
 
 class Selection(BaseModel):
@@ -24,7 +27,7 @@ class Selection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ids: list[UUID] | None = Field(None, min_length=1, max_length=REPLAY_LIMIT)
-    code: str | None = Field(None, min_length=1, max_length=40)
+    code: str | None = Field(None, pattern=CODE)
     all: bool = False
 
     @model_validator(mode="after")

@@ -163,6 +163,8 @@ class Server:
 
     async def _finished(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
+        if not RunStatus(run["status"]).is_final:  # somebody has just let it be tried again
+            return await self._queued(accepted, owner)
         if run["status"] == RunStatus.FAILED:
             cause = {"code": run["error_code"], "message": run["error_message"]}
             raise Problem("run_failed", run["error_message"], **_ids(accepted), cause=cause)

@@ -22,8 +22,10 @@ ORDER BY r.created_at DESC, r.id DESC LIMIT $2
 SELECT owner_seq AS number, type, data FROM run_event WHERE owner = $1 AND owner_seq > $2 ORDER BY owner_seq LIMIT $3
 
 -- name: watched_runs
--- Runs under way that somebody listens to, by id or by owner.
-SELECT r.*, a.duration_ms, now() AS now
-FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+-- Runs under way that somebody listens to, by id or by owner; with the numbers of the event that made them so.
+SELECT r.*, a.duration_ms, e.owner_seq, now() AS now
+FROM transcript_run r
+JOIN audio a ON a.id = r.audio_id
+JOIN run_event e ON e.run_id = r.id AND e.seq = r.seq
 WHERE r.status IN ('queued', 'processing') AND (r.id = ANY($1::uuid[]) OR r.owner = ANY($2::text[]))
 ORDER BY r.id DESC LIMIT $3

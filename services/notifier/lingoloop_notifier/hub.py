@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -25,7 +26,20 @@ class Missed:
 
 
 class News:
-    """Stands in a subscriber's buffer for progress that waits beside it."""
+    """Stands in a subscriber's buffer for forecasts that wait beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What no event tells of a run: its frame as JSON, true after the event with these numbers, and what is new in it."""
+
+    run_id: str
+    owner: str
+    seq: int
+    owner_seq: int
+    seconds_left: int | None
+    place: int | None
+    data: bytes
 
 
 class Subscriber:
@@ -34,7 +48,7 @@ class Subscriber:
     def __init__(self, cut: Callable[[], None]) -> None:
         self._cut = cut
         self.events: asyncio.Queue[Stored | Missed | News] = asyncio.Queue(BUFFER)
-        self._progress: dict[str, bytes] = {}
+        self._forecasts: dict[str, Forecast] = {}
         self.ending = asyncio.Event()
         """Set when the service stops."""
 
@@ -46,20 +60,20 @@ class Subscriber:
             log.info("cut off a subscriber that does not read")
             self._cut()
 
-    def put_progress(self, run_id: str, data: bytes) -> None:
-        """Keep a run's latest progress until it is read; what was not read yet is replaced."""
-        if not self._progress and not self.events.full():
+    def put_forecast(self, forecast: Forecast) -> None:
+        """Keep a run's latest forecast until it is read; what was not read yet is replaced."""
+        if not self._forecasts and not self.events.full():
             self.events.put_nowait(News())
-        self._progress[run_id] = data
+        self._forecasts[forecast.run_id] = forecast
 
-    def drop_progress(self, run_id: str) -> None:
-        """Forget progress that an event has overtaken."""
-        self._progress.pop(run_id, None)
+    def drop_forecast(self, run_id: str) -> None:
+        """Forget a forecast that an event has overtaken."""
+        self._forecasts.pop(run_id, None)
 
-    def take_progress(self) -> list[bytes]:
+    def take_forecasts(self) -> list[Forecast]:
         """Return what is kept, and keep it no more."""
-        taken = list(self._progress.values())
-        self._progress.clear()
+        taken = list(self._forecasts.values())
+        self._forecasts.clear()
         return taken
 
 
@@ -97,7 +111,7 @@ class Hub:
                 event = Stored(int(headers[number]), kind, message.body)
                 self._overtaken.add(run_id)
                 for subscriber in tuple(listeners):
-                    subscriber.drop_progress(run_id)
+                    subscriber.drop_forecast(run_id)
                     subscriber.put(event)
 
     def watched(self) -> tuple[list[UUID], list[str]]:
@@ -106,14 +120,14 @@ class Hub:
         runs = [UUID(key) for scope, key in self._subscribers if scope == "run"]
         return runs, [key for scope, key in self._subscribers if scope == "owner"]
 
-    def on_progress(self, run_id: str, owner: str, data: bytes) -> None:
-        """Hand on a run's progress, as it was when `watched` was asked, unless an event has overtaken it."""
-        if run_id in self._overtaken:
+    def on_forecast(self, forecast: Forecast) -> None:
+        """Hand on how a run was when `watched` was asked, unless an event has overtaken that."""
+        if forecast.run_id in self._overtaken:
             return
-        keys: tuple[tuple[Scope, str], ...] = (("run", run_id), ("owner", owner))
+        keys: tuple[tuple[Scope, str], ...] = (("run", forecast.run_id), ("owner", forecast.owner))
         for key in keys:
             for subscriber in self._subscribers.get(key, ()):
-                subscriber.put_progress(run_id, data)
+                subscriber.put_forecast(forecast)
 
     def on_reconnect(self) -> None:
         """Events may have been missed: every stream reads again after its last id."""

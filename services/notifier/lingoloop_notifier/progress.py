@@ -1,9 +1,6 @@
 """Progress in between: what other runs do to a run's time left and place, which no event of its own tells."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
 
 import structlog
 
@@ -13,20 +10,22 @@ from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_notifier.history import SQL
-from lingoloop_notifier.hub import Hub
+from lingoloop_notifier.hub import Forecast, Hub
 
 log = structlog.get_logger(__name__)
 
 WATCHED_LIMIT = 10_000
 """Runs that are looked at each time, the newest first."""
 
+BREATH = 100
+"""Runs after which other work of this process gets its turn."""
+
 
 class Progress:
-    """Looks at the runs that have listeners, each `interval` seconds, and tells them what is new; without an id."""
+    """Looks at the runs that have listeners, each `interval` seconds, and tells them what is so now; without an id."""
 
     def __init__(self, database: Database, hub: Hub, forecasts: Forecasts, *, interval: float) -> None:
         self._database, self._hub, self._forecasts, self._interval = database, hub, forecasts, interval
-        self._told: dict[UUID, tuple[int | None, int | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -41,19 +40,22 @@ class Progress:
         """Look once."""
         run_ids, owners = self._hub.watched()
         if not run_ids and not owners:
-            self._told = {}
             return
         rows = await self._database.pool.fetch(SQL["watched_runs"], run_ids, owners, WATCHED_LIMIT)
-        told: dict[UUID, tuple[int | None, int | None]] = {}
-        for row in rows:
+        for count, row in enumerate(rows, 1):
             state = await self._forecasts.state(row)
-            told[row["id"]] = (state["estimated_time_remaining"], state["queue_position"])
-            if told[row["id"]] != self._told.get(row["id"], (None, None)):
-                self._tell(row, state)
-        self._told = told
-
-    def _tell(self, row: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-        self._hub.on_progress(str(row["id"]), row["owner"], events.encode(RunUpdated(**state)))
+            forecast = Forecast(
+                run_id=str(row["id"]),
+                owner=row["owner"],
+                seq=row["seq"],
+                owner_seq=row["owner_seq"],
+                seconds_left=state["estimated_time_remaining"],
+                place=state["queue_position"],
+                data=events.encode_progress(RunUpdated(**state)),
+            )
+            self._hub.on_forecast(forecast)
+            if count % BREATH == 0:
+                await asyncio.sleep(0)
 
     async def _run(self) -> None:
         while True:

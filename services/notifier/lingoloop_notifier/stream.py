@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 GAP_SECONDS = 0.05
+REMEMBERED = 1_000
+"""Runs of which a stream knows what it told last."""
 DATABASE_PAUSE = 1.0
 """Seconds between two tries to read what was missed, while the database is away."""
 RETRY_MS = 2_000
@@ -43,6 +45,8 @@ class Stream:
         self._history, self._subscriber = history, subscriber
         self._named, self._lifetime, self._ends = named, lifetime, ends
         self._sequence: Sequence[Stored] = Sequence(0)
+        self._forecast: dict[str, tuple[int | None, int | None]] = {}
+        """Seconds left and place of each run, as told last."""
         self._over = False
 
     async def run(self, opening: Opening, last_id: int | None) -> AsyncIterator[bytes]:
@@ -105,6 +109,7 @@ class Stream:
                     behind, due = True, now
                 elif not behind:
                     due = (due or now + GAP_SECONDS) if self._sequence.has_gap else None
+                current = due is None
                 if due is not None and now >= due:
                     try:
                         async for part in self._catch_up():
@@ -115,7 +120,7 @@ class Stream:
                         due = now + DATABASE_PAUSE
                 elif not arrived and now >= until:
                     yield HEARTBEAT
-                for part in self._interject(behind):
+                for part in self._interject(current=current):
                     yield part
         finally:
             ending.cancel()
@@ -143,12 +148,21 @@ class Stream:
                 self._over = self._ends and ready.type == events.DONE
                 yield self._event_frame(ready)
 
-    def _interject(self, behind: bool) -> Iterator[bytes]:
-        """Yield the progress that waits; none while events are missing, it must not run ahead of them."""
-        progress = self._subscriber.take_progress()
-        if not (self._over or behind or self._sequence.has_gap):
-            for data in progress:
-                yield frame(data, event="update" if self._named else None)
+    def _interject(self, *, current: bool) -> Iterator[bytes]:
+        """Yield the forecasts that wait, as far as they are new: neither ahead of the events told so far, nor behind.
+
+        While events are missing, and when they have just been read, that is not known; the next look is soon.
+        """
+        for forecast in self._subscriber.take_forecasts():
+            last = self._sequence.last
+            fits = forecast.seq == last if self._ends else forecast.owner_seq <= last
+            values = (forecast.seconds_left, forecast.place)
+            known = self._forecast.get(forecast.run_id, (None, None))
+            if current and not self._over and fits and values != known:
+                if len(self._forecast) >= REMEMBERED:
+                    self._forecast.clear()
+                self._forecast[forecast.run_id] = values
+                yield frame(forecast.data, event="update" if self._named else None)
 
     async def _next(self, ending: "asyncio.Task[bool]", pause: float) -> tuple[list[Stored], bool]:
         """Wait for events; return those that are there, and whether some may have been missed."""

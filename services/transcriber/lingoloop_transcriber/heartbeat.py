@@ -27,7 +27,7 @@ class Heartbeat:
     Args:
         held: the claims that the worker works on now.
         pace: seconds a slot takes for a second of audio, None before that was measured.
-        on_gone: told of the units that are another's, or cancelled.
+        on_gone: told of those of them that are another's by now, or cancelled.
         on_wanted: told whether the worker should take work.
     """
 
@@ -40,7 +40,7 @@ class Heartbeat:
         slots: int,
         held: Callable[[], Collection[Claim]],
         pace: Callable[[], float | None],
-        on_gone: Callable[[set[UUID]], None],
+        on_gone: Callable[[Collection[Claim]], None],
         on_wanted: Callable[[bool], None],
     ) -> None:
         self._database, self._worker_id, self._lane, self._slots = database, worker_id, lane, slots
@@ -62,7 +62,7 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Do one beat."""
-        held = self._held()
+        held = list(self._held())
         row = await self._database.pool.fetchrow(
             SQL["beat"],
             self._worker_id,
@@ -77,7 +77,8 @@ class Heartbeat:
         assert row is not None  # the statement always returns one row
         self.fleet_slots = int(row["slots"])
         if row["gone"]:
-            self._on_gone(set(row["gone"]))
+            # A unit may be held twice, in an attempt that was cancelled and in the one after a retry.
+            self._on_gone([held[place - 1] for place in row["gone"]])
         self._on_wanted(row["wanted"] == "running")
 
     async def _run(self) -> None:

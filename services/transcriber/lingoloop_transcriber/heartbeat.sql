@@ -1,7 +1,8 @@
 -- name: beat
 -- One round trip: renews the lease (writing the row when it is the first time, or when an older database came back), and
--- tells what is wanted, how many slots the lane has, and which of these units are no longer this worker's. One that this
--- very attempt has just ended is not among them: its work must not be cut off between the commit and its answer.
+-- tells what is wanted, how many slots the lane has, and which of these units (by place, from 1) are no longer this
+-- worker's. One that this very attempt has just ended is not among them: its work must not be cut off between the commit
+-- and its answer.
 WITH beat AS (
     INSERT INTO worker AS w (id, lane, slots, busy, lease_until, pace)
     VALUES ($1, $2, $3, cardinality($5::uuid[]), now() + make_interval(secs => $4), $7)
@@ -12,7 +13,7 @@ WITH beat AS (
 SELECT COALESCE((SELECT wanted FROM beat), (SELECT wanted FROM fleet)) AS wanted,
        (SELECT COALESCE(sum(slots), 0) FROM worker WHERE lane = $2 AND lease_until >= now() AND id <> $1) + $3 AS slots,
        ARRAY(
-           SELECT held.id FROM unnest($5::uuid[], $6::int[]) AS held (id, attempt)
+           SELECT held.place FROM unnest($5::uuid[], $6::int[]) WITH ORDINALITY AS held (id, attempt, place)
            WHERE NOT EXISTS (
                SELECT FROM unit u WHERE u.id = held.id AND u.attempt = held.attempt AND u.state IN ('running', 'done'))
        ) AS gone

@@ -21,7 +21,12 @@ class TranscriberSettings(Settings, RecordingSettings, EngineSettings):
     @field_validator("worker_retry_delays", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [int(part) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+            raise ValueError("must be milliseconds with commas between, like 5000,30000,120000")
+        return [int(part) for part in parts]
 
     @property
     def slots(self) -> int:

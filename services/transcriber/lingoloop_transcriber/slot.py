@@ -42,6 +42,8 @@ class SlotProcess:
             answer({"end": True, "error": "not_audio", "message": str(error)}, b"")
         except UnknownLanguage as error:
             answer({"end": True, "error": "unknown_language", "message": str(error)}, b"")
+        except OSError as error:  # what was there a moment ago is not, or the disk fails
+            answer({"end": True, "error": "storage_failed", "message": error.strerror or str(error)}, b"")
         except (EngineError, MemoryError, RuntimeError, ValueError) as error:
             answer(
                 {"end": True, "error": "engine_failed", "message": str(error) or type(error).__name__}, b""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -106,10 +106,10 @@ class Worker:
         """Return the claims that are worked on now."""
         return [job.claim for job in self._jobs.values() if job.claim]
 
-    def let_go(self, gone: set[UUID]) -> None:
-        """Stop the work on units that are another's by now, or cancelled."""
+    def let_go(self, gone: Collection[Claim]) -> None:
+        """Stop the work on claims whose units are another's by now, or cancelled."""
         for job in self._jobs.values():
-            if job.claim and job.claim.unit_id in gone:
+            if any(job.claim is claim for claim in gone):
                 job.stop_for(GONE)
 
     def take_work(self, wanted: bool) -> None:
@@ -134,8 +134,8 @@ class Worker:
         try:
             await self._obey()
         except (BrokerError, TimeoutError) as error:
-            log.warning("cannot take work yet", error=str(error))
-            self._takes_work = False  # so the next heartbeat asks again
+            log.warning("cannot obey yet", error=str(error))
+            self._takes_work = not self._takes_work  # so the next heartbeat asks again
 
     def receive(self, delivery: Delivery) -> None:
         """Take a token. One that comes again for work under way here only brings its new delivery (rule 2)."""

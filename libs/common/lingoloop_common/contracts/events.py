@@ -79,6 +79,11 @@ def encode(frame: Wire) -> bytes:
     return frame.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+def encode_progress(frame: "RunUpdated") -> bytes:
+    """Return the JSON of progress in between. What is not known now is null: it may have been known a moment ago."""
+    return frame.model_dump_json(by_alias=True, exclude={"segments", "error"}).encode()
+
+
 def shard(owner: str) -> int:
     """Return the stable shard of an owner's events, 0 to 63: a notifier binds only those it needs."""
     return zlib.crc32(owner.encode()) % SHARDS

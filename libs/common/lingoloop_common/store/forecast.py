@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,11 @@ SQL = load_queries(__package__, "forecast.sql")
 
 
 class Forecasts:
-    """Reads lanes, each at most once in `max_age` seconds, however many ask."""
+    """Reads lanes, each once in `max_age` seconds, however many ask; sooner only for a run that is newer than that."""
 
     def __init__(self, database: Database, *, max_age: float) -> None:
         self._database, self._max_age = database, max_age
-        self._lanes: dict[str, tuple[float, LaneOutlook]] = {}
+        self._lanes: dict[str, _Reading] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def state(self, run: Row) -> dict[str, Any]:
@@ -34,13 +35,17 @@ class Forecasts:
         return state
 
     async def _outlook(self, lane: str, run_id: UUID) -> LaneOutlook:
-        """Return a lane as it was at most `max_age` seconds ago; now, if it did not have this run yet."""
         async with self._locks[lane]:
-            taken, outlook = self._lanes.get(lane, (0.0, None))
-            if outlook is None or run_id not in outlook or time.monotonic() - taken > self._max_age:
+            reading = self._lanes.get(lane)
+            if reading is None or reading.age > self._limit(reading, run_id):
+                begin = time.monotonic()
                 outlook = await self._read(lane)
-                self._lanes[lane] = (time.monotonic(), outlook)
-            return outlook
+                reading = self._lanes[lane] = _Reading(outlook, begin, time.monotonic() - begin)
+            return reading.outlook
+
+    def _limit(self, reading: "_Reading", run_id: UUID) -> float:
+        """Return how old a reading may be: for a new run as little as leaves nine tenths of the time for other things."""
+        return self._max_age if run_id in reading.outlook else min(self._max_age, 10 * reading.took)
 
     async def _read(self, lane: str) -> LaneOutlook:
         async with self._database.pool.acquire() as connection:
@@ -51,6 +56,19 @@ class Forecasts:
             served={row["owner"]: row["served"] for row in rows},
             runs=[_open_run(row) for row in rows],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A lane as it was; when that was begun to be read, and how long it took, in seconds."""
+
+    outlook: LaneOutlook
+    begun: float
+    took: float
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.begun
 
 
 def _open_run(row: Row) -> OpenRun:

@@ -48,7 +48,7 @@ def replay(
     """
     chosen: list[dict[str, Any]] = []
     if ids:
-        chosen.append({"ids": ids})
+        chosen.append({"ids": list(dict.fromkeys(ids))})
     if code:
         chosen.append({"code": code})
     if everything:
@@ -67,6 +67,6 @@ async def _replay(folder: DataFolder, chosen: dict[str, Any]) -> int:
             if not answer["replayed"] or not answer["remaining"]:
                 break
         print(replayed)
-    if replayed < len(chosen.get("ids", [None])):
+    if replayed < len(chosen.get("ids", ())):
         fail("there is no such dead letter, or it was put back already")
     return EXIT_DONE

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lingoloop.client import ApiError, Client
+from lingoloop.client import Client
 from lingoloop.command import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, Data, data_folder, fail, run
 from lingoloop.folder import DataFolder
 from lingoloop.server import find_server
@@ -96,8 +96,6 @@ async def follow(client: Client, run_id: str) -> int:
     """Show a run until its end; return the exit code that says how it ended."""
     with RunView() as view:
         async for frame in client.events(run_id):
-            if frame["event"] == "error":
-                raise ApiError(frame["message"])
             view.show(frame)
             if frame["event"] == "done" and frame["status"] == "failed":
                 stderr.print(f"failed: {frame['error']['message']}", markup=False)
