@@ -3,13 +3,20 @@
 With xdist the controller owns both servers and tells the workers their ports; without it they start when first needed.
 """
 
+import asyncio
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
+from lingoloop_common.store.migrate import migrate
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 
@@ -77,6 +84,51 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     yield postgres.create_database(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def migrated_url(database_url: str) -> str:
+    """A fresh database with all tables."""
+    make_tables(database_url)
+    return database_url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: PostgresServer) -> Iterator[str]:
+    """A database with all tables, for all tests of a module."""
+    with own_database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def own_database(postgres: PostgresServer) -> Iterator[str]:
+    """Give a database with all tables for as long as the block lasts."""
+    name = f"test_{uuid.uuid4().hex}"
+    url = postgres.create_database(name)
+    make_tables(url)
+    yield url
+    postgres.drop_database(name)
+
+
+def make_tables(url: str) -> None:
+    """Apply all migrations, in a loop of its own: tests have theirs."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(url)
+        await migrate(connection)
+        await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder that PostgreSQL's account can enter, as root's temporary folders are not."""
+    folder = Path(tempfile.mkdtemp(prefix="lingoloop-test-"))
+    folder.chmod(0o711)
+    yield folder / "data"
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -1,36 +1,21 @@
 """One gateway for a module, with or without a transcriber behind it; each test has owners of its own."""
 
-import asyncio
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
-from lingoloop_common.store.migrate import migrate
+from tests.conftest import own_database
 from tests.gateway.world import World, running_world
 from tests.servers.postgres import PostgresServer
 
 
-async def _migrate(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    await migrate(connection)
-    await connection.close()
-
-
-def _database(postgres: PostgresServer) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    url = postgres.create_database(name)
-    asyncio.run(_migrate(url))
-    yield url
-    postgres.drop_database(name)
-
-
-module_database_url = pytest.fixture(scope="module", name="module_database_url")(_database)
-other_database_url = pytest.fixture(scope="module", name="other_database_url")(_database)
-own_database_url = pytest.fixture(name="own_database_url")(_database)
+@pytest.fixture(scope="module")
+def other_database_url(postgres: PostgresServer) -> Iterator[str]:
+    """Another database, for a second world of the module."""
+    with own_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,8 +23,8 @@ async def workers(world: World) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def own_world(own_database_url: str, own_folder: Path) -> Any:
-    async with running_world(own_database_url, own_folder) as world:
+async def own_world(migrated_url: str, own_folder: Path) -> Any:
+    async with running_world(migrated_url, own_folder) as world:
         yield world
 
 
@@ -53,10 +53,10 @@ async def test_the_shape_is_the_documents(own_world: World) -> None:
 
 
 async def test_delete_drains_what_is_in_flight_and_post_starts_again(
-    own_database_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+    migrated_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "100")  # two seconds a chunk
-    async with running_world(own_database_url, own_folder) as world:
+    async with running_world(migrated_url, own_folder) as world:
         body = await world.accepted("ann", media.wav_of_ms(200_000))
 
         async def chunks(state: str) -> int:
@@ -87,13 +87,13 @@ async def test_delete_drains_what_is_in_flight_and_post_starts_again(
 
 
 async def test_a_worker_that_starts_later_obeys_what_was_wanted_before(
-    own_database_url: str, own_folder: Path
+    migrated_url: str, own_folder: Path
 ) -> None:
-    async with running_world(own_database_url, own_folder, transcribes=False) as world:
+    async with running_world(migrated_url, own_folder, transcribes=False) as world:
         message = (await call(world, "DELETE")).json()["message"]
         assert "no more is taken" in message
         run_id = (await world.accepted("ann", media.wav_of_ms(90_000)))["runId"]
-    async with running_world(own_database_url, own_folder) as world:
+    async with running_world(migrated_url, own_folder) as world:
 
         async def beats() -> bool:
             return [worker["state"] for worker in await workers(world) if worker["slots"] == 2] != []
@@ -125,9 +125,9 @@ async def test_a_worker_that_is_gone_cannot_be_told_anything(own_world: World) -
     assert str(gone) not in {worker["id"] for worker in await workers(own_world)}
 
 
-async def test_nobody_alive_is_said_so(own_database_url: str, own_folder: Path) -> None:
+async def test_nobody_alive_is_said_so(migrated_url: str, own_folder: Path) -> None:
     async with running_world(
-        own_database_url, own_folder, transcribes=False, transcribe_sync_timeout_ms=200
+        migrated_url, own_folder, transcribes=False, transcribe_sync_timeout_ms=200
     ) as world:
         await world.database.pool.execute("UPDATE worker SET lease_until = NULL")
         body = (await call(world, "GET")).json()

@@ -327,9 +327,9 @@ async def slow_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_cancel_stops_the_slots_within_two_seconds_and_retry_finishes_the_rest(
-    own_database_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+    migrated_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with slow_world(own_database_url, own_folder, monkeypatch) as world:
+    async with slow_world(migrated_url, own_folder, monkeypatch) as world:
         run_id = (await world.accepted("ann", LONG))["runId"]
 
         def busy() -> float:
@@ -340,7 +340,7 @@ async def test_cancel_stops_the_slots_within_two_seconds_and_retry_finishes_the_
         await eventually(lambda: busy() == 0, seconds=2)
         assert (await states(world, run_id)).keys() <= {"canceled", "done"}
     monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "0")
-    async with running_world(own_database_url, own_folder) as world:
+    async with running_world(migrated_url, own_folder) as world:
         assert (await post(world, "ann", f"/api/runs/{run_id}/retry")).status_code == 202
         assert (await world.finished("ann", run_id))["status"] == "succeeded"
         run = (await world.get("ann", f"/api/runs/{run_id}")).json()

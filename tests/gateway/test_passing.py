@@ -141,7 +141,7 @@ async def test_a_notifier_that_breaks_off_ends_the_stream(idle_world: World) -> 
 
 
 async def test_a_gateway_that_stops_ends_its_streams_with_a_pause_that_differs(
-    own_database_url: str, own_folder: Path
+    migrated_url: str, own_folder: Path
 ) -> None:
     texts: list[str] = []
     opened = asyncio.Semaphore(0)
@@ -155,7 +155,7 @@ async def test_a_gateway_that_stops_ends_its_streams_with_a_pause_that_differs(
                 text += part
         texts.append(text)
 
-    async with running_world(own_database_url, own_folder, transcribes=False) as world:
+    async with running_world(migrated_url, own_folder, transcribes=False) as world:
         reading = [asyncio.create_task(read(world)) for _ in range(10)]
         for _ in reading:
             await opened.acquire()

@@ -32,10 +32,10 @@ async def foreseen_and_true(world: World, owner: str, run_id: str) -> tuple[int,
 
 @pytest.mark.parametrize("rivals", [0, 2], ids=["alone", "among three owners"])
 async def test_what_is_said_at_a_quarter_comes_true(
-    own_database_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch, rivals: int
+    migrated_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch, rivals: int
 ) -> None:
     monkeypatch.setenv("SIMULATED_MS_PER_SECOND", str(MS_PER_SECOND))
-    async with running_world(own_database_url, own_folder) as world:
+    async with running_world(migrated_url, own_folder) as world:
         for rival in range(rivals):
             await world.accepted(f"rival-{rival}", media.wav_of_ms(2_000_000))
         seconds = 600 if rivals == 0 else 300

@@ -131,9 +131,9 @@ async def test_model_long_is_a_wish_for_the_long_way_and_not_a_models_name(world
 
 
 async def test_a_small_run_that_fails_is_422_with_its_cause_and_its_ids(
-    own_database_url: str, own_folder: Path
+    migrated_url: str, own_folder: Path
 ) -> None:
-    async with running_world(own_database_url, own_folder, transcribes=False) as world:
+    async with running_world(migrated_url, own_folder, transcribes=False) as world:
         posting = asyncio.create_task(world.post("ann", media.wav()))
         await world.fail_plan("ann", "not_audio", "nothing in it can be decoded")
         response = await posting
@@ -147,10 +147,10 @@ async def test_a_small_run_that_fails_is_422_with_its_cause_and_its_ids(
 
 
 async def test_a_small_run_that_takes_too_long_is_202_and_nothing_is_lost(
-    own_database_url: str, own_folder: Path
+    migrated_url: str, own_folder: Path
 ) -> None:
     async with running_world(
-        own_database_url, own_folder, transcribes=False, transcribe_sync_timeout_ms=150
+        migrated_url, own_folder, transcribes=False, transcribe_sync_timeout_ms=150
     ) as world:
         response = await world.post("ann", media.wav())
         body = response.json()
@@ -158,16 +158,16 @@ async def test_a_small_run_that_takes_too_long_is_202_and_nothing_is_lost(
         assert (body["status"], body["queued"]) == ("queued", True)
         assert response.headers["Location"] == f"/api/runs/{body['runId']}"
         await world.database.pool.execute("DELETE FROM worker")
-    async with running_world(own_database_url, own_folder) as world:  # a transcriber comes later
+    async with running_world(migrated_url, own_folder) as world:  # a transcriber comes later
         run = await world.finished("ann", body["runId"])
     assert run["status"] == "succeeded"
 
 
 async def test_inline_processing_answers_every_upload_like_a_small_one(
-    own_database_url: str, own_folder: Path
+    migrated_url: str, own_folder: Path
 ) -> None:
     async with running_world(
-        own_database_url, own_folder, tasks_inline_processing=True, transcribe_sync_timeout_ms=1
+        migrated_url, own_folder, tasks_inline_processing=True, transcribe_sync_timeout_ms=1
     ) as world:
         response = await world.post("ann", media.wav_of_ms(61_000), model="long")
     assert response.status_code == 200

@@ -1,14 +1,11 @@
 """Systems that are started with variables of the environment, as the guide tells people to."""
 
-import asyncio
 import contextlib
 import os
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -18,10 +15,8 @@ from lingoloop_common.lifecycle import running
 from lingoloop_common.relay import Relay
 from lingoloop_common.settings import read_settings
 from lingoloop_common.store.database import Database
-from lingoloop_common.store.migrate import migrate
 from tests.gateway.world import World, running_world
 from tests.rules.workshop import Workshop
-from tests.servers.postgres import PostgresServer
 
 StartWorld: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[World]]
 
@@ -51,19 +46,6 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "0")
 
 
-async def _migrate(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    await migrate(connection)
-    await connection.close()
-
-
-@pytest.fixture
-async def migrated_url(database_url: str) -> str:
-    """A fresh database with all tables."""
-    await _migrate(database_url)
-    return database_url
-
-
 @pytest.fixture
 def start_world(migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StartWorld:
     """Call it with variables of the environment for a whole system that reads them."""
@@ -91,16 +73,6 @@ async def shop(migrated_url: str, tmp_path: Path) -> AsyncIterator[Workshop]:
     relay = Relay(database, broker)
     async with running([blobs, database, broker, relay]):
         yield Workshop(database, broker, relay, blobs, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def module_database_url(postgres: PostgresServer) -> Iterator[str]:
-    """A database with all tables, for all tests of a module."""
-    name = f"test_{uuid.uuid4().hex}"
-    url = postgres.create_database(name)
-    asyncio.run(_migrate(url))
-    yield url
-    postgres.drop_database(name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

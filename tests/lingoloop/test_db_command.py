@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,15 +25,6 @@ from tests.rows import add_run
 from tests.servers.postgres import PostgresServer
 
 PASSWORD = "hush-hush-27"
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data folder that PostgreSQL's account can enter, as root's temporary folders are not."""
-    folder = Path(tempfile.mkdtemp(prefix="lingoloop-test-"))
-    folder.chmod(0o711)
-    yield folder / "data"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def lingoloop(

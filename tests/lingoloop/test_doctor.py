@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,15 +28,6 @@ from tests.rows import add_run, add_worker
 from tests.servers import free_port
 
 PASSWORD = "hush-hush-27"
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data folder that PostgreSQL's account can enter, as root's temporary folders are not."""
-    folder = Path(tempfile.mkdtemp(prefix="lingoloop-test-"))
-    folder.chmod(0o711)
-    yield folder / "data"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -107,14 +96,6 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
         yield connection
     finally:
         await connection.close()
-
-
-@pytest.fixture
-async def migrated_url(database_url: str) -> str:
-    """A database with this program's tables."""
-    async with connected(database_url) as connection:
-        await migrate(connection)
-    return database_url
 
 
 async def test_where_nothing_was_started_nothing_is_wrong_and_nothing_is_made(data: Path) -> None:

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from lingoloop_common.broker.rabbitmq import RabbitBroker
-from tests.notifier.conftest import migrate_database
 from tests.notifier.world import World, running_world
 from tests.servers.proxy import Proxy
 from tests.waiting import eventually
@@ -21,11 +20,10 @@ async def proxy(rabbitmq_url: str) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def rabbit_world(database_url: str, rabbitmq_url: str, proxy: Proxy) -> AsyncIterator[World]:
+async def rabbit_world(migrated_url: str, rabbitmq_url: str, proxy: Proxy) -> AsyncIterator[World]:
     """A notifier on RabbitMQ behind the proxy."""
-    await migrate_database(database_url)
     url = rabbitmq_url.replace(f":{urlsplit(rabbitmq_url).port}", f":{proxy.port}")
-    async with running_world(database_url, RabbitBroker(url, startup_timeout=20)) as world:
+    async with running_world(migrated_url, RabbitBroker(url, startup_timeout=20)) as world:
         yield world
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from lingoloop_common.blobs import FolderBlobs
@@ -13,17 +12,7 @@ from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.lifecycle import running
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
-from lingoloop_common.store.migrate import migrate
 from tests.rules.workshop import Workshop
-
-
-@pytest.fixture
-async def migrated_url(database_url: str) -> str:
-    """A fresh database with all tables."""
-    connection = await asyncpg.connect(database_url)
-    await migrate(connection)
-    await connection.close()
-    return database_url
 
 
 @pytest.fixture
