@@ -201,10 +201,10 @@ async def test_the_first_event_of_a_run_is_1_and_is_written_with_it(idle_world: 
 async def test_an_upload_is_one_transaction(idle_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """If its last statement fails, nothing of it stays: no row, no file."""
 
-    async def broken(*_: Any) -> None:
+    def broken(*_: Any) -> None:
         raise ValueError("no event today")
 
-    monkeypatch.setattr(runs, "_record", broken)
+    monkeypatch.setattr("lingoloop_common.contracts.events.routing_key", broken)
     owner = idle_world.new_owner()
     async with idle_world.leaving_nothing(owner):
         assert (await idle_world.post(owner, media.wav())).status_code == 500

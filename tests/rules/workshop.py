@@ -13,7 +13,8 @@ from uuid import UUID
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.child import Message
-from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK, Segment
+from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.errors import WorkError
 from lingoloop_common.lifecycle import Part
 from lingoloop_common.relay import Relay
@@ -64,7 +65,15 @@ class Call:
 
     def finish(self, *, text: str = "a word") -> None:
         """End a chunk with one segment."""
-        segment = {"index": 0, "start": 0.1, "end": 0.9, "text": text, "confidence": 1.0, "words": []}
+        begin = self.fields["start"] / SAMPLE_RATE
+        segment = {
+            "index": self.fields["index"] * SEGMENTS_PER_CHUNK,
+            "start": begin + 0.1,
+            "end": begin + 0.9,
+            "text": text,
+            "confidence": 1.0,
+            "words": [],
+        }
         self.answer(end=True, segments=[segment], engine_ms=1)
 
     def fail(self, code: str = "engine_failed") -> None:

@@ -21,7 +21,14 @@ SIMULATED = {"engine": "simulated", "model": None}
 
 
 def chunk(seconds: float) -> dict[str, Any]:
-    return {"do": "chunk", "start": 0, "stop": int(seconds * 16_000), "language": None, "options": {}}
+    return {
+        "do": "chunk",
+        "index": 0,
+        "start": 0,
+        "stop": int(seconds * 16_000),
+        "language": None,
+        "options": {},
+    }
 
 
 @pytest.fixture

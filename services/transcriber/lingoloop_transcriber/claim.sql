@@ -7,10 +7,11 @@
 WITH mine AS (
     UPDATE unit SET attempt = attempt + 1, lost = lost + (holder <> $3)::int, holder = $3, claimed_at = now()
     WHERE message_id = $2 AND state = 'running' AND lane = $1 AND ($4 OR holder = $3)
-    RETURNING id
+    RETURNING *
 ), room AS (
     -- Small runs may use a quarter of the lane's slots ahead of the order.
-    SELECT (SELECT count(*) FROM unit WHERE lane = $1 AND state = 'running' AND small)
+    SELECT EXISTS (SELECT FROM unit WHERE lane = $1 AND state = 'ready' AND small)
+       AND (SELECT count(*) FROM unit WHERE lane = $1 AND state = 'running' AND small)
          < (SELECT greatest(1, sum(slots) / 4) FROM worker WHERE lane = $1 AND lease_until >= now()) AS left_over
 ), ahead AS (
     SELECT u.id
@@ -39,12 +40,20 @@ WITH mine AS (
     UPDATE unit SET state = 'running', attempt = attempt + 1, message_id = $2, holder = $3, claimed_at = now()
     FROM (SELECT id FROM ahead UNION ALL SELECT id FROM in_order) picked
     WHERE unit.id = picked.id
-    RETURNING unit.id, unit.owner, unit.cost
+    RETURNING unit.*
 ), charged AS (
     UPDATE owner_service s SET served = s.served + claimed.cost
     FROM claimed WHERE s.lane = $1 AND s.owner = claimed.owner
 )
-SELECT id FROM mine UNION ALL SELECT id FROM claimed
+SELECT u.id, u.run_id, u.owner, u.lane, u.kind, u.attempt, u.failures, u.lost, u.cost, u.small,
+       r.status AS run_status, r.language, r.options, r.planned_samples, r.chunks_total, r.units_left - 1 AS chunks_open,
+       a.blob AS audio_blob, a.duration_ms,
+       c.index AS chunk_index, c.start_sample, c.end_sample, c.blob AS chunk_blob,
+       u.kind = 'plan' OR EXISTS (SELECT FROM mine) AS afresh
+FROM (SELECT * FROM mine UNION ALL SELECT * FROM claimed) u
+JOIN transcript_run r ON r.id = u.run_id
+JOIN audio a ON a.id = r.audio_id
+LEFT JOIN chunk c ON c.unit_id = u.id
 
 -- name: describe_unit
 -- What the holder needs to know, and only while it is the holder.

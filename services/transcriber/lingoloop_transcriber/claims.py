@@ -11,7 +11,7 @@ import asyncpg
 
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
-from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.contracts.transcript import SEGMENTS, Segment
 from lingoloop_common.contracts.units import UnitKind, after_failure, after_loss, chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.store.database import Connection, Database
@@ -83,7 +83,7 @@ class Claims:
         while True:
             # The pool's connection runs this as one statement, and so as one transaction: no lock outlives it.
             try:
-                unit_id = await self._database.pool.fetchval(
+                row = await self._database.pool.fetchrow(
                     SQL["claim_unit"], lane, message_id, self._worker_id, redelivered
                 )
             except asyncpg.UniqueViolationError:
@@ -92,10 +92,13 @@ class Claims:
                 if await self._database.pool.fetchval(SQL["token_is_mine"], message_id, self._worker_id):
                     continue
                 return None
-            if unit_id is not None:
-                row = await self._database.pool.fetchrow(
-                    SQL["describe_unit"], unit_id, self._worker_id, message_id
-                )
+            if row is not None:
+                # What the claim's own snapshot shows of a chunk never changes. A plan's ledger does, and a unit that was
+                # taken back may be another's again by now: those are read afresh.
+                if row["afresh"]:
+                    row = await self._database.pool.fetchrow(
+                        SQL["describe_unit"], row["id"], self._worker_id, message_id
+                    )
                 if row is not None:
                     return Claim.from_row(row)
             elif not await self._database.pool.fetchval(SQL["any_ready"], lane):
@@ -129,20 +132,22 @@ class Claims:
         """
         assert claim.start_sample is not None  # a chunk's claim
         assert claim.end_sample is not None
+        done = claim.end_sample - claim.start_sample
+        change = Change(units_ended=1, chunks_done=1, done_samples=done, segments=segments)
         async with self._database.pool.acquire() as connection, connection.transaction():
-            run = await lock_run(connection, claim.run_id)
-            if not await self._end_unit(connection, claim):
-                return False
-            await connection.execute(
-                SQL["store_result"],
-                claim.unit_id,
+            run = await connection.fetchrow(
+                SQL["finish_chunk"],
                 claim.run_id,
+                claim.unit_id,
                 claim.attempt,
                 engine_ms,
-                [segment.model_dump() for segment in segments],
+                SEGMENTS.dump_json(segments).decode(),
             )
-            done = claim.end_sample - claim.start_sample
-            change = Change(units_ended=1, chunks_done=1, done_samples=done, segments=segments)
+            if run is None:
+                raise Fenced("the run was deleted")
+            if not run["ended"]:
+                await self._must_have_ended(connection, claim)
+                return False
             run = await change_run(connection, run, change)
             await self._wake_plan(connection, run, slots)
         return RunStatus(run["status"]).is_final
@@ -178,7 +183,8 @@ class Claims:
         async with self._database.pool.acquire() as connection, connection.transaction():
             run = await self._lock(connection, claim)
             await connection.execute(SQL["add_silence"], claim.run_id, index, start, end)
-            await change_run(connection, run, Change(chunks_done=1, done_samples=end - start))
+            ledger = {"planned_samples": end, "chunks_total": run["chunks_total"] + 1}
+            await change_run(connection, {**run, **ledger}, Change(chunks_done=1, done_samples=end - start))
 
     async def finish_plan(self, claim: Claim) -> bool:
         """End the plan: the ledger is complete; return whether this closed the run, all else having ended already.
@@ -237,12 +243,16 @@ class Claims:
         return run
 
     async def _end_unit(self, connection: Connection, claim: Claim) -> bool:
-        """End a unit; False when this very attempt had ended it before (a commit whose answer was lost)."""
+        """End a unit; False when this very attempt had ended it before."""
         if await connection.fetchval(SQL["end_unit"], claim.unit_id, claim.attempt) is not None:
             return True
-        if await connection.fetchval(SQL["ended_by_me"], claim.unit_id, claim.attempt):
-            return False
-        raise Fenced("the unit is not this attempt's any more")
+        await self._must_have_ended(connection, claim)
+        return False
+
+    async def _must_have_ended(self, connection: Connection, claim: Claim) -> None:
+        """Raise Fenced, unless this very attempt had ended the unit before (a commit whose answer was lost)."""
+        if not await connection.fetchval(SQL["ended_by_me"], claim.unit_id, claim.attempt):
+            raise Fenced("the unit is not this attempt's any more")
 
     async def _wake_plan(self, connection: Connection, run: Mapping[str, Any], slots: int) -> None:
         if not run["planned"] and _has_room(run, slots):

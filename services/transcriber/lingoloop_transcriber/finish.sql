@@ -1,3 +1,24 @@
+-- name: finish_chunk
+-- The run first (lock order), then its unit, if it is still this attempt's, with its chunk and its segments.
+WITH run AS (
+    SELECT r.*, a.duration_ms, now() AS now
+    FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+    WHERE r.id = $1 FOR NO KEY UPDATE OF r
+), ended AS (
+    UPDATE unit SET state = 'done', message_id = NULL, holder = NULL, error_code = NULL, error_message = NULL
+    FROM run WHERE unit.id = $2 AND unit.attempt = $3 AND unit.state = 'running'
+    RETURNING unit.id
+), finished AS (
+    UPDATE chunk SET done_at = now(), done_attempt = $3, engine_ms = $4 FROM ended WHERE chunk.unit_id = ended.id
+), stored AS (
+    INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)
+    SELECT $1, s.index, s.start, s."end", s.text, s.confidence, s.words
+    FROM ended, jsonb_to_recordset($5::text::jsonb) AS s (
+        index int, start double precision, "end" double precision, text text, confidence double precision,
+        words jsonb)
+)
+SELECT run.*, EXISTS (SELECT FROM ended) AS ended FROM run
+
 -- name: end_unit
 UPDATE unit SET state = 'done', message_id = NULL, holder = NULL, error_code = NULL, error_message = NULL
 WHERE id = $1 AND attempt = $2 AND state = 'running'
@@ -6,15 +27,6 @@ RETURNING id
 -- name: ended_by_me
 -- A commit whose answer was lost: the same attempt finds its own work done.
 SELECT EXISTS (SELECT FROM unit WHERE id = $1 AND attempt = $2 AND state = 'done')
-
--- name: store_result
-WITH finished AS (
-    UPDATE chunk SET done_at = now(), done_attempt = $3, engine_ms = $4 WHERE unit_id = $1
-)
-INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)
-SELECT $2, s.index, s.start, s."end", s.text, s.confidence, s.words
-FROM jsonb_to_recordset($5::jsonb) AS s (
-    index int, start double precision, "end" double precision, text text, confidence double precision, words jsonb)
 
 -- name: add_chunk
 -- A cut: the ledger reaches further, and the chunk's unit can be claimed at once.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lingoloop_common.child import Answer, Message, serve_child
+from lingoloop_common.contracts.transcript import SEGMENTS, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio
 from lingoloop_transcriber.decode import Samples, decode, decode_range
@@ -89,7 +90,10 @@ class SlotProcess:
         begin = time.perf_counter()
         segments = self._engine.transcribe(Piece(samples, seconds, fields["language"], fields["options"]))
         engine_ms = round((time.perf_counter() - begin) * 1000)
-        found = [segment.model_dump() for segment in segments]
+        placed = place_segments(
+            segments, chunk_index=fields["index"], start=fields["start"], end=fields["stop"]
+        )
+        found = SEGMENTS.dump_python(placed)
         answer({"end": True, "segments": found, "engine_ms": engine_ms}, b"")
 
 

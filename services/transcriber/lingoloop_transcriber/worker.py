@@ -14,7 +14,7 @@ from lingoloop_common import metrics
 from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
 from lingoloop_common.broker import Broker, BrokerError, Consumer, Delivery
 from lingoloop_common.contracts.states import UnitState
-from lingoloop_common.contracts.transcript import Segment, place_segments
+from lingoloop_common.contracts.transcript import SEGMENTS
 from lingoloop_common.contracts.units import UnitKind, deadline
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
@@ -268,6 +268,7 @@ class Worker:
         assert claim.end_sample is not None
         request = {
             "do": "chunk",
+            "index": claim.chunk_index,
             "start": claim.start_sample,
             "stop": claim.end_sample,
             "language": claim.language,
@@ -277,12 +278,7 @@ class Worker:
             answer = await slot.ask(request | sound)
         engine_ms = answer.fields["engine_ms"]
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
-        segments = place_segments(
-            [Segment.model_validate(segment) for segment in answer.fields["segments"]],
-            chunk_index=claim.chunk_index,
-            start=claim.start_sample,
-            end=claim.end_sample,
-        )
+        segments = SEGMENTS.validate_python(answer.fields["segments"])
         closed = await self._until_it_works(
             lambda: self._claims.finish_chunk(
                 claim, segments, engine_ms=engine_ms, slots=self._fleet_slots()

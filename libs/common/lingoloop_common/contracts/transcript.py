@@ -1,6 +1,6 @@
 """The shape of a transcript: segments and words, in seconds from the recording's start."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
@@ -33,6 +33,10 @@ class Segment(Wire):
     text: str
     confidence: float
     words: list[Word] | None = None
+
+
+SEGMENTS = TypeAdapter(list[Segment])
+"""Reads and writes many segments at once."""
 
 
 def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end: int) -> list[Segment]:

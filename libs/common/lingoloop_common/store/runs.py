@@ -20,6 +20,22 @@ SQL = load_queries(__package__, "runs.sql")
 
 Row = Mapping[str, Any]
 
+WRITTEN = (
+    "id",
+    "seq",
+    "status",
+    "units_left",
+    "units_failed",
+    "chunks_done",
+    "done_samples",
+    "planned",
+    "error_code",
+    "error_message",
+    "started_at",
+    "completed_at",
+)
+"""What a change may write of a run's row, in the order of the statement's parameters."""
+
 
 class Fenced(Exception):
     """The unit is no longer the caller's: another attempt, a cancel or a take-back came first."""
@@ -88,7 +104,7 @@ async def lock_run(connection: Connection, run_id: UUID) -> Row:
 
 
 async def change_run(connection: Connection, run: Row, change: Change) -> Row:
-    """Write a change to a run that this transaction has locked, with its event and the message about it.
+    """Write a change to a run that this transaction has locked and read, with its event and the message about it.
 
     Returns:
         The row as it is now. The run is closed if its last unit ended (design, rule 4).
@@ -96,61 +112,67 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
     Raises:
         IllegalMove: the run's status has no such move.
     """
+    row = changed(run, change)
+    ended = RunStatus(row["status"]).is_final
+    frame: RunState = (RunDone if ended else RunUpdated)(**run_state(row), segments=change.segments or None)
+    event_id, event_type = new_id(), events.DONE if ended else events.UPDATED
+    headers = events.cloud_event_headers(
+        event_id=event_id,
+        event_type=event_type,
+        run_id=row["id"],
+        owner=row["owner"],
+        seq=row["seq"],
+        owner_seq=0,  # given by the statement
+        at=row["now"],
+    )
+    await connection.execute(
+        SQL["write_change"],
+        *(row[name] for name in WRITTEN),
+        row["status"] != run["status"],
+        row["owner"],
+        event_type,
+        events.encode(frame).decode(),
+        event_id,
+        events.routing_key(row["owner"], row["id"], event_type),
+        headers,
+    )
+    return row
+
+
+def changed(run: Row, change: Change) -> Row:
+    """Return a run's row after a change; raise IllegalMove when its status has no such move. Pure."""
     status = RunStatus(run["status"])
     if change.starts and status is RunStatus.QUEUED:
         status = moved(status, RunMove.START)
     if change.retries and status.is_final:
         status = moved(status, RunMove.RETRY)
-    move = closing_move(run["units_left"] - change.units_ended, run["units_failed"] + change.units_failed)
+    units_left, units_failed = (
+        run["units_left"] - change.units_ended,
+        run["units_failed"] + change.units_failed,
+    )
+    move = closing_move(units_left, units_failed)
     if move and change.units_ended > 0:
         status = moved(status, move)
-    error = change.error
-    row: Row | None = await connection.fetchrow(
-        SQL["write_run"],
-        run["id"],
-        status,
-        change.units_ended,
-        change.units_failed,
-        change.chunks_done,
-        change.done_samples,
-        change.planned,
-        error.code if error else None,
-        error.message if error else None,
-        change.replaces_error,
-    )
-    assert row is not None  # this transaction holds its lock
-    if status != run["status"]:
-        message = row["error_message"] if status is RunStatus.FAILED else None
-        await connection.execute(SQL["write_jobs"], run["id"], status, message)
-    await _record(connection, row, change.segments)
-    return row
-
-
-async def _record(connection: Connection, run: Row, segments: list[Segment] | None) -> None:
-    state = run_state(run)
-    ended = RunStatus(run["status"]).is_final
-    frame: RunState = (RunDone if ended else RunUpdated)(**state, segments=segments or None)
-    event_id, event_type = new_id(), events.DONE if ended else events.UPDATED
-    headers = events.cloud_event_headers(
-        event_id=event_id,
-        event_type=event_type,
-        run_id=run["id"],
-        owner=run["owner"],
-        seq=run["seq"],
-        owner_seq=0,
-        at=run["now"],
-    )
-    await connection.execute(
-        SQL["record_event"],
-        run["id"],
-        run["seq"],
-        run["owner"],
-        event_type,
-        events.encode(frame).decode(),
-        event_id,
-        events.routing_key(run["owner"], run["id"], event_type),
-        headers,
-    )
+    cause = {"error_code": run["error_code"], "error_message": run["error_message"]}
+    if change.replaces_error or (change.error and run["error_code"] is None):
+        error = change.error
+        cause = {
+            "error_code": error.code if error else None,
+            "error_message": error.message if error else None,
+        }
+    return {
+        **run,
+        **cause,
+        "seq": run["seq"] + 1,
+        "status": status.value,
+        "units_left": units_left,
+        "units_failed": units_failed,
+        "chunks_done": run["chunks_done"] + change.chunks_done,
+        "done_samples": run["done_samples"] + change.done_samples,
+        "planned": run["planned"] or change.planned,
+        "started_at": run["started_at"] or (run["now"] if status is RunStatus.PROCESSING else None),
+        "completed_at": run["now"] if status.is_final else None,
+    }
 
 
 async def fail_unit(

@@ -5,42 +5,28 @@ FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE r.id = $1
 FOR NO KEY UPDATE OF r
 
--- name: write_run
--- The one row update behind an event: counters, status and number change together.
-UPDATE transcript_run r SET
-    seq = r.seq + 1,
-    status = $2,
-    units_left = r.units_left - $3,
-    units_failed = r.units_failed + $4,
-    chunks_done = r.chunks_done + $5,
-    done_samples = r.done_samples + $6,
-    planned = r.planned OR $7,
-    error_code = CASE WHEN $10 THEN $8 ELSE COALESCE(r.error_code, $8) END,
-    error_message = CASE WHEN $10 THEN $9 ELSE COALESCE(r.error_message, $9) END,
-    started_at = COALESCE(r.started_at, CASE WHEN $2 = 'processing' THEN now() END),
-    completed_at = CASE WHEN $2 IN ('succeeded', 'failed') THEN now() END,
-    updated_at = now()
-FROM audio a
-WHERE r.id = $1 AND a.id = r.audio_id
-RETURNING r.*, a.duration_ms, now() AS now
-
--- name: write_jobs
--- A run has one open job at a time; it has the run's status.
-UPDATE job SET status = $2, error_message = $3, updated_at = now()
-WHERE run_id = $1 AND status IN ('queued', 'processing')
-
--- name: record_event
--- The owner's number is given here, in the transaction that gave the run's.
-WITH stream AS (
-    INSERT INTO owner_stream AS s (owner, last) VALUES ($3, 1)
+-- name: write_change
+-- All that is behind an event, at once: the run's row (this transaction has locked and read it), its open job, which has
+-- the run's status, the event, and the message about it. The owner's number is given here too.
+WITH run AS (
+    UPDATE transcript_run SET
+        seq = $2, status = $3, units_left = $4, units_failed = $5, chunks_done = $6, done_samples = $7, planned = $8,
+        error_code = $9, error_message = $10, started_at = $11, completed_at = $12, updated_at = now()
+    WHERE id = $1
+), jobs AS (
+    UPDATE job SET
+        status = $3, error_message = CASE WHEN $3 = 'failed' THEN $10 END, updated_at = now()
+    WHERE $13 AND run_id = $1 AND status IN ('queued', 'processing')
+), stream AS (
+    INSERT INTO owner_stream AS s (owner, last) VALUES ($14, 1)
     ON CONFLICT (owner) DO UPDATE SET last = s.last + 1
     RETURNING last
 ), event AS (
     INSERT INTO run_event (run_id, seq, owner, owner_seq, type, data)
-    SELECT $1, $2, $3, last, $4, $5 FROM stream
+    SELECT $1, $2, $14, last, $15, $16 FROM stream
 )
 INSERT INTO outbox (message_id, routing_key, headers, body)
-SELECT $6, $7, $8::jsonb || jsonb_build_object('cloudEvents_ownerseq', last), convert_to($5, 'UTF8') FROM stream
+SELECT $17, $18, $19::jsonb || jsonb_build_object('cloudEvents_ownerseq', last), convert_to($16, 'UTF8') FROM stream
 
 -- name: activate_owner
 -- An owner who was idle starts level with the least served of the active ones: no saved-up claims, no debts forgiven.
