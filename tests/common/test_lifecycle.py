@@ -1,10 +1,11 @@
 """Parts start in order and stop in reverse, whatever happens; tasks end when they are told to."""
 
 import asyncio
+import signal
 
 import pytest
 
-from lingoloop_common.lifecycle import end_task, running
+from lingoloop_common.lifecycle import end_task, running, serve
 
 
 class Noted:
@@ -81,3 +82,56 @@ async def test_whoever_ends_a_task_can_be_cancelled() -> None:
     await asyncio.wait([ending])
     assert ending.cancelled()
     await end_task(task)
+
+
+class Waits:
+    """A part whose start waits for what never comes."""
+
+    def __init__(self) -> None:
+        self.waiting, self.stopped = asyncio.Event(), False
+
+    async def start(self) -> None:
+        self.waiting.set()
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+async def test_a_signal_during_the_start_ends_it_and_stops_what_was_started() -> None:
+    notes: list[str] = []
+    waits = Waits()
+    serving = asyncio.create_task(serve("worker", [Noted(notes, "a"), waits, Noted(notes, "b")]))
+    await waits.waiting.wait()
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(serving, 5)  # which is an end without an error: exit code 0
+    assert waits.stopped
+    assert notes == ["start a", "stop a"]
+
+
+async def test_a_second_signal_does_not_cut_the_stop_short() -> None:
+    stopping, go_on = asyncio.Event(), asyncio.Event()
+    notes: list[str] = []
+
+    class Drains(Noted):
+        async def stop(self) -> None:
+            stopping.set()
+            await go_on.wait()
+            self._note("drained")
+
+    started = asyncio.Event()
+
+    class Last(Noted):
+        async def start(self) -> None:
+            asyncio.get_running_loop().call_soon(started.set)
+
+    serving = asyncio.create_task(serve("worker", [Drains(notes, "a"), Last(notes, "b")]))
+    await started.wait()
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(stopping.wait(), 5)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait_for(serving, 5)
+    assert notes[-1] == "drained a"

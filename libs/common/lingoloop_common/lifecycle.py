@@ -93,15 +93,28 @@ async def end_task(task: "asyncio.Task[None] | None") -> None:
 
 
 async def serve(name: str, parts: Sequence[Part]) -> None:
-    """Run a service until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    """Run a service until SIGTERM or SIGINT; one that comes before it is ready ends the start. A second changes nothing."""
+    stop, ready = asyncio.Event(), False
+    loop, serving = asyncio.get_running_loop(), asyncio.current_task()
+    assert serving is not None  # this is one
+
+    def end() -> None:
+        if not (ready or stop.is_set()):
+            serving.cancel()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(parts):
-        log.info("ready", service=name)
-        await stop.wait()
-        log.info("stopping", service=name)
+        loop.add_signal_handler(number, end)
+    try:
+        async with running(parts):
+            ready = True
+            log.info("ready", service=name)
+            await stop.wait()
+            log.info("stopping", service=name)
+    except asyncio.CancelledError:
+        if ready or not stop.is_set():
+            raise
+        log.info("stopped before it was ready", service=name)
 
 
 def main(name: str, parts: Sequence[Part]) -> int:
