@@ -1,10 +1,14 @@
 """The pool, and the guard that keeps the one-process mode and a fleet apart."""
 
+import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import pytest
 
-from lingoloop_common.store.database import BROKEN, Database, DatabaseInUse, DatabaseRefuses
+from lingoloop_common import lifecycle
+from lingoloop_common.store import database as module
+from lingoloop_common.store.database import BROKEN, GUARD, Database, DatabaseInUse, DatabaseRefuses
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer
 from tests.waiting import eventually
@@ -75,3 +79,62 @@ async def test_a_database_that_went_away_fails_the_check_and_is_used_again_when_
 
     await eventually(answers)
     await database.stop()
+
+
+async def held(server: PostgresServer) -> int:
+    connection = await asyncpg.connect(server.url)
+    try:
+        locks: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted", GUARD
+        )
+    finally:
+        await connection.close()
+    return locks
+
+
+async def test_the_guard_is_taken_again_after_the_database_restarted(
+    private_postgres: Callable[[], PostgresServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GUARD_LOOK", 0.1)
+    server = private_postgres()
+    service = make(server.url)
+    await service.start()
+    server.kill()
+    server.start()
+
+    async def is_held() -> bool:
+        return await held(server) == 1
+
+    await eventually(is_held)
+    with pytest.raises(DatabaseInUse):
+        await make(server.url, exclusive=True).start()
+    await service.stop()
+    assert await held(server) == 0
+
+
+async def test_a_process_whose_guard_another_took_meanwhile_ends(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GUARD_LOOK", 0.05)
+    monkeypatch.setattr(module, "GUARD_PATIENCE", 0.1)
+    ends: list[str] = []
+    monkeypatch.setattr(lifecycle, "_end_process_if_failed", lambda task: ends.append(repr(task.exception())))
+    service = make(database_url)
+    await service.start()
+    taker, killer = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    taking = asyncio.create_task(taker.execute("SELECT pg_advisory_lock($1)", GUARD))  # next in the queue
+
+    async def waits() -> bool:
+        count: int = await killer.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE objid = $1 AND NOT granted", GUARD
+        )
+        return count == 1
+
+    await eventually(waits)
+    await killer.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid = $1 AND granted", GUARD)
+    await taking
+    await eventually(lambda: ends)
+    assert "another process uses this database" in ends[0]
+    await taker.close()
+    await killer.close()
+    await service.stop()

@@ -8,12 +8,20 @@ import asyncpg
 import orjson
 import structlog
 
+from lingoloop_common.lifecycle import background, end_task
+
 log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 
 GUARD = 0x11600B
 """Advisory lock key: shared by processes that use a broker, exclusive for one that keeps the queue in memory."""
+
+GUARD_LOOK = 5.0
+"""Seconds between looks whether the guard's session still lives; a restart of PostgreSQL ends it, and the lock with it."""
+
+GUARD_PATIENCE = 30.0
+"""Seconds in which a lost guard is asked for again: the server may still hold it for this process's own dead session."""
 
 BROKEN = (
     OSError,
@@ -59,6 +67,12 @@ async def _prepare(connection: Connection) -> None:
     )
 
 
+async def _reset(connection: Connection) -> None:
+    """Spare the round trip that cleans a session: queries here leave nothing in it but, cut off, a transaction."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
 class Database:
     """A pool of connections, open between `start` and `stop`."""
 
@@ -70,6 +84,7 @@ class Database:
             exclusive,
         )
         self._guard: asyncpg.Connection[Any] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self.pool: asyncpg.Pool[Any] = None  # type: ignore[assignment]  # set by start
 
     async def start(self) -> None:
@@ -80,26 +95,22 @@ class Database:
             DatabaseRefuses: the account, its password or the database's name is wrong.
             TimeoutError: the database could not be reached in time.
         """
-        self._guard = await self._reach()
-        how = "pg_try_advisory_lock" if self._exclusive else "pg_try_advisory_lock_shared"
-        if not await self._guard.fetchval(f"SELECT {how}($1)", GUARD):
-            await self._guard.close()
-            raise DatabaseInUse(
-                "another process uses this database; the one-process mode (memory://) needs one of its own, "
-                "and services need BROKER_URL to be the same RabbitMQ"
-            )
+        await self._take_guard()
         self.pool = await asyncpg.create_pool(
             self._url,
             min_size=1,
             max_size=self._pool_max,
             init=_prepare,
+            reset=_reset,
             command_timeout=60,
             max_inactive_connection_lifetime=60,
             server_settings=SESSION,
         )
+        self._watching = background(self._watch_guard(), name="guard")
 
     async def stop(self) -> None:
         """Close all connections; wait at most ten seconds for those in use."""
+        await end_task(self._watching)
         if self.pool is not None:
             try:
                 await asyncio.wait_for(self.pool.close(), 10)
@@ -115,6 +126,47 @@ class Database:
         """Raise when the database does not answer within two seconds."""
         async with self.pool.acquire(timeout=2) as connection:
             await connection.execute("SELECT 1", timeout=2)
+
+    async def _take_guard(self) -> None:
+        self._guard = guard = await self._reach()
+        how = "pg_try_advisory_lock" if self._exclusive else "pg_try_advisory_lock_shared"
+        if not await guard.fetchval(f"SELECT {how}($1)", GUARD, timeout=5):
+            await guard.close(timeout=2)
+            raise DatabaseInUse(
+                "another process uses this database; the one-process mode (memory://) needs one of its own, "
+                "and services need BROKER_URL to be the same RabbitMQ"
+            )
+
+    async def _watch_guard(self) -> None:
+        """Take the guard again whenever its session ended.
+
+        Raises:
+            DatabaseInUse: meanwhile another process took it the other way; this one must end.
+        """
+        while True:
+            await asyncio.sleep(GUARD_LOOK)
+            guard = self._guard
+            assert guard is not None  # taken by start
+            try:
+                await guard.fetchval("SELECT 1", timeout=GUARD_LOOK)
+            except BROKEN:
+                guard.terminate()
+                await self._take_guard_again()
+                log.info("took the database's guard again")
+
+    async def _take_guard_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        end: float | None = None
+        while True:
+            try:
+                return await self._take_guard()
+            except DatabaseInUse:
+                end = end or loop.time() + GUARD_PATIENCE
+                if loop.time() >= end:
+                    raise
+            except (DatabaseRefuses, *BROKEN) as error:
+                log.warning("the database's guard is not taken yet", error=str(error) or type(error).__name__)
+            await asyncio.sleep(0.5)
 
     async def _reach(self) -> "asyncpg.Connection[Any]":
         loop = asyncio.get_running_loop()
