@@ -9,7 +9,10 @@ from lingoloop_common.broker.memory import MemoryBroker
 
 
 class FaultyBroker(MemoryBroker):
-    """Refuses the lanes in `refused`, waits for `gate` before each token, answers no question while `mute`."""
+    """Refuses the lanes in `refused`, waits for `gate` before each token, answers no question while `mute`.
+
+    Before a token of the lanes in `held` it waits for `release` too; while `away` it fails its check.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,12 +21,18 @@ class FaultyBroker(MemoryBroker):
         self.gate.set()
         self.arrived = asyncio.Event()
         self.mute = False
+        self.held: set[str] = set()
+        self.release = asyncio.Event()
+        self.away = False
+        self.checked = asyncio.Event()
         self.sent: list[UUID] = []
         self.recreated: list[str] = []
 
     async def publish_token(self, lane: str, message_id: UUID) -> None:
         self.arrived.set()
         await self.gate.wait()
+        if lane in self.held:
+            await self.release.wait()
         if lane in self.refused:
             raise BrokerError(f"{lane} is refused")
         self.sent.append(message_id)
@@ -34,6 +43,11 @@ class FaultyBroker(MemoryBroker):
     ) -> None:
         self.sent.append(message_id)
         await super().publish_event(routing_key, message_id, headers, body)
+
+    async def check(self) -> None:
+        self.checked.set()
+        if self.away:
+            raise BrokerError("away")
 
     async def depth(self, lane: str) -> int:
         if self.mute:

@@ -116,6 +116,51 @@ async def test_a_relay_that_failed_tries_again_by_itself(
     await eventually(lambda: is_empty(database))
 
 
+async def test_a_lane_that_takes_nothing_holds_back_no_other(
+    database: Database, broker: FaultyBroker, started: Relay
+) -> None:
+    broker.refused = {"mute"}
+    stays = [await add_token(database.pool, lane="mute") for _ in range(BATCH + 50)]
+    goes = [await add_token(database.pool) for _ in range(BATCH + 50)]
+    started.tell()
+    await eventually(lambda: broker.sent == goes)
+    assert await left(database) == len(stays)
+    broker.refused = set()
+    await eventually(lambda: is_empty(database))
+    assert set(broker.sent[len(goes) :]) == set(stays)
+
+
+async def test_a_lane_that_takes_nothing_costs_one_wait_not_one_for_each_batch(
+    database: Database, broker: FaultyBroker, started: Relay
+) -> None:
+    for _ in range(BATCH):
+        await add_token(database.pool, lane="mute")
+    broker.held = {"mute"}
+    started.tell()
+    await broker.arrived.wait()
+    broker.refused = {"mute"}
+    broker.release.set()  # the time in which the broker must confirm is over
+    broker.release = asyncio.Event()  # and the next try waits as long again
+    await eventually(lambda: started._aside)
+    goes = await add_token(database.pool)
+    started.tell()
+    await eventually(lambda: broker.sent == [goes])
+    broker.release.set()
+
+
+async def test_while_the_broker_is_away_no_lane_is_put_aside(
+    database: Database, broker: FaultyBroker, started: Relay
+) -> None:
+    broker.away = True
+    await add_token(database.pool)
+    broker.refused = {LANE}
+    started.tell()
+    await broker.checked.wait()
+    broker.away, broker.refused = False, set()
+    await eventually(lambda: is_empty(database))
+    assert not started._aside
+
+
 async def test_a_row_is_deleted_only_after_its_confirm(
     database: Database, broker: FaultyBroker, relay: Relay
 ) -> None:
