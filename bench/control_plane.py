@@ -195,10 +195,10 @@ class Servers:
                 if done == jobs:
                     ended.set()
 
+            broker.is_worker_process = True
             await broker.startup()
             for number in range(jobs):
                 await nothing.kiq(number)
-            broker.is_worker_process = True
             receiver = Receiver(broker, max_async_tasks=CONSUMERS, run_startup=False)
             begin = time.perf_counter()
             finish = asyncio.Event()
