@@ -1,0 +1,111 @@
+"""A recording that kills whoever works on it: it fails with its cause, and what runs beside it is not harmed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import pytest
+
+from lingoloop_common.child import Message
+from lingoloop_common.contracts.units import LOST_LIMIT, SAMPLE_RATE
+from lingoloop_common.lifecycle import running
+from lingoloop_common.sweep import Sweep
+from lingoloop_transcriber import worker as module
+from lingoloop_transcriber.slots import Slot, Slots
+from tests.ledger import check_ledger
+from tests.rows import AddedRun
+from tests.rules.workshop import HandDelivery, HandSlots, Workshop
+from tests.waiting import eventually
+
+CONFIG = {"engine": "simulated", "model": None}
+DEADLY = 600 * SAMPLE_RATE
+"""The end of the poison's only chunk, by which slots know it: ten minutes, six seconds of simulated work."""
+
+
+async def add_poison(shop: Workshop) -> AddedRun:
+    poison = await shop.add_run(owner="bob")
+    await shop.database.pool.execute(
+        "UPDATE chunk SET end_sample = $2 WHERE run_id = $1", poison.run_id, DEADLY
+    )
+    return poison
+
+
+class MortalSlot(Slot):
+    """A real process that is killed in the middle of the poison's chunk."""
+
+    deaths = 0
+
+    async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
+        if fields.get("stop") == DEADLY:
+            assert self.pid is not None
+            self.deaths += 1
+            asyncio.get_running_loop().call_later(0.05, os.kill, self.pid, signal.SIGKILL)
+        async with contextlib.aclosing(super().call(fields)) as answers:
+            async for answer in answers:
+                yield answer
+
+
+async def test_one_that_kills_its_slot_fails_with_slot_died_and_its_neighbour_finishes(
+    plant: Workshop, migrated_url: str
+) -> None:
+    poison, neighbour = await add_poison(plant), await plant.add_run(units=20)
+    slots = Slots(2, CONFIG)
+    mortal = [MortalSlot(number, CONFIG) for number in range(2)]
+    slots._all = list(mortal)
+    parts = plant.transcriber(slots, max_retries=3).parts
+    async with running([Sweep(plant.database, plant.broker, plant.relay), *parts]):
+        await plant.send_tokens(21)
+        await eventually(lambda: plant.run_ended(poison.run_id))
+        await eventually(lambda: plant.run_ended(neighbour.run_id))
+    row, unit = await plant.run(poison.run_id), await plant.unit(poison.unit_ids[0])
+    assert (row["status"], row["error_code"]) == ("failed", "slot_died")
+    assert (unit["failures"], unit["lost"]) == (4, 0)
+    assert sum(slot.deaths for slot in mortal) == 4
+    assert await plant.value("SELECT error_code FROM dead_letter") == "slot_died"
+    await check_ledger(migrated_url, str(neighbour.run_id))
+    query = "SELECT sum(failures + lost) FROM unit WHERE run_id = $1"
+    assert await plant.value(query, neighbour.run_id) == 0
+
+
+async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
+    """Live until the poison reaches a slot, which ends this worker with all it holds; return whether it died."""
+    slots = HandSlots(len(deliveries))
+    worker = shop.transcriber(slots).worker
+    for delivery in deliveries:
+        worker.receive(delivery)
+    while tasks := set(worker._tasks):
+        calling = asyncio.create_task(slots.call())
+        await asyncio.wait([calling, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not calling.done():
+            calling.cancel()
+        elif calling.result().fields["stop"] != DEADLY:
+            calling.result().finish()
+        else:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            return True
+    return False
+
+
+async def test_one_that_kills_its_worker_fails_with_worker_lost_and_its_neighbours_finish(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One lone worker, started again each time; the broker delivers to it what it held, the poison first."""
+    turn = iter([0.0, 0.05, 0.05, 0.05, 0.0, 0.0] * 10)
+    monkeypatch.setattr(module, "suspects_pause", lambda: next(turn))
+    poison = await add_poison(shop)
+    neighbours = [await shop.add_run(owner=owner) for owner in ("cyd", "dan")]
+    deliveries = [HandDelivery() for _ in range(3)]
+    deaths = 0
+    while await live_once(shop, deliveries):
+        deaths += 1
+        deliveries = [delivery.again() for delivery in deliveries if not delivery.settled]
+    row, unit = await shop.run(poison.run_id), await shop.unit(poison.unit_ids[0])
+    assert (row["status"], row["error_code"]) == ("failed", "worker_lost")
+    assert (unit["lost"], unit["failures"], deaths) == (LOST_LIMIT + 1, 0, LOST_LIMIT + 1)
+    for neighbour in neighbours:
+        assert (await shop.run(neighbour.run_id))["status"] == "succeeded"
