@@ -17,7 +17,7 @@ from lingoloop_transcriber import worker as module
 from lingoloop_transcriber.slots import Slot, Slots
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
-from tests.rules.workshop import HandDelivery, HandSlots, Workshop
+from tests.rules.workshop import Call, HandDelivery, HandSlots, Workshop
 from tests.waiting import eventually
 
 CONFIG = {"engine": "simulated", "model": None}
@@ -71,18 +71,26 @@ async def test_one_that_kills_its_slot_fails_with_slot_died_and_its_neighbour_fi
 
 
 async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
-    """Live until the poison reaches a slot, which ends this worker with all it holds; return whether it died."""
+    """Live until the poison is in a slot, which ends this worker with all it holds; return whether it died.
+
+    What is in a slot beside it has not finished by then: it needs a while in which nothing else begins.
+    """
     slots = HandSlots(len(deliveries))
     worker = shop.transcriber(slots).worker
     for delivery in deliveries:
         worker.receive(delivery)
+    at_work: list[Call] = []
     while tasks := set(worker._tasks):
         calling = asyncio.create_task(slots.call())
-        await asyncio.wait([calling, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            [calling, *tasks], return_when=asyncio.FIRST_COMPLETED, timeout=0.3 if at_work else None
+        )
         if not calling.done():
             calling.cancel()
+            while at_work:
+                at_work.pop().finish()
         elif calling.result().fields["stop"] != DEADLY:
-            calling.result().finish()
+            at_work.append(calling.result())
         else:
             for task in tasks:
                 task.cancel()
