@@ -80,22 +80,23 @@ async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
     for delivery in deliveries:
         worker.receive(delivery)
     at_work: list[Call] = []
+    calling = asyncio.create_task(slots.call())
     while tasks := set(worker._tasks):
-        calling = asyncio.create_task(slots.call())
-        await asyncio.wait(
-            [calling, *tasks], return_when=asyncio.FIRST_COMPLETED, timeout=0.3 if at_work else None
-        )
+        quiet = 0.3 if at_work else None
+        await asyncio.wait([calling, *tasks], return_when=asyncio.FIRST_COMPLETED, timeout=quiet)
         if not calling.done():
-            calling.cancel()
             while at_work:
                 at_work.pop().finish()
-        elif calling.result().fields["stop"] != DEADLY:
-            at_work.append(calling.result())
-        else:
+            continue
+        call = calling.result()
+        if call.fields["stop"] == DEADLY:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
             return True
+        at_work.append(call)
+        calling = asyncio.create_task(slots.call())
+    calling.cancel()
     return False
 
 
