@@ -90,6 +90,7 @@ async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
             continue
         call = calling.result()
         if call.fields["stop"] == DEADLY:
+            await eventually(lambda: len(worker.held()) == len(worker._jobs))  # the others are claimed too
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
