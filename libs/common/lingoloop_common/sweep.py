@@ -28,7 +28,10 @@ PAUSE = 1.0
 """Seconds between passes: the next due time is looked at this often."""
 
 MUTE_LIMIT = 30.0
-"""Seconds after which a queue that does not answer is made again."""
+"""Seconds after which a queue that does not answer, or confirms no tokens, is made again."""
+
+UNSENT_LIMIT = 5.0
+"""Seconds that a token may be in the outbox while the queue says that it is well."""
 
 REFILL_LIMIT = 10_000
 """Tokens written in one pass and lane at most."""
@@ -40,7 +43,7 @@ class Sweep:
     def __init__(self, database: Database, broker: Broker, relay: Relay) -> None:
         self._database, self._broker, self._relay = database, broker, relay
         self._missing: dict[str, int] = {}
-        self._mute_since: dict[str, float] = {}
+        self._mute_since: dict[tuple[str, str], float] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -118,9 +121,15 @@ class Sweep:
         try:
             depth = await self._broker.depth(lane)
         except BrokerError as error:
-            await self._recreate_if_mute(lane, error)
+            self._mute_since.pop((lane, "unsent"), None)
+            await self._recreate_if_mute(lane, "silent", str(error))
             return
-        self._mute_since.pop(lane, None)
+        self._mute_since.pop((lane, "silent"), None)
+        # A broker that was killed may still count a queue's tokens, and neither take nor give any.
+        if counts["unsent_for"] > UNSENT_LIMIT:
+            await self._recreate_if_mute(lane, "unsent", "its tokens are not confirmed")
+        else:
+            self._mute_since.pop((lane, "unsent"), None)
         missing = counts["ready"] - depth - counts["unsent"]
         refill = min(missing, self._missing.get(lane, 0), REFILL_LIMIT)
         self._missing[lane] = missing
@@ -130,13 +139,13 @@ class Sweep:
             metrics.TOKENS_REFILLED.labels(lane).inc(refill)
             log.warning("tokens were missing", lane=lane, count=refill)
 
-    async def _recreate_if_mute(self, lane: str, error: BrokerError) -> None:
+    async def _recreate_if_mute(self, lane: str, sign: str, error: str) -> None:
         now = asyncio.get_running_loop().time()
-        since = self._mute_since.setdefault(lane, now)
+        since = self._mute_since.setdefault((lane, sign), now)
         if now - since < MUTE_LIMIT:
             return
-        del self._mute_since[lane]
-        log.error("a queue does not answer; making it again", lane=lane, error=str(error))
+        del self._mute_since[lane, sign]
+        log.error("a queue does not answer; making it again", lane=lane, error=error)
         with contextlib.suppress(BrokerError):
             await self._broker.recreate(lane)
             metrics.QUEUES_RECREATED.inc()

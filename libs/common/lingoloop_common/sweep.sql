@@ -56,12 +56,13 @@ WHERE s.lane = idle.lane AND s.owner = idle.owner AND NOT EXISTS (
     WHERE u.lane = s.lane AND u.owner = s.owner AND u.state IN ('waiting', 'ready', 'running'))
 
 -- name: backlog
--- Per lane: units that are ready, and tokens that are still in the outbox.
-SELECT lane, sum(ready)::int AS ready, sum(unsent)::int AS unsent
+-- Per lane: units that are ready, tokens that are still in the outbox, and the seconds that the oldest has been there.
+SELECT lane, sum(ready)::int AS ready, sum(unsent)::int AS unsent, max(unsent_for)::float AS unsent_for
 FROM (
-    SELECT lane, count(*) AS ready, 0 AS unsent FROM unit WHERE state = 'ready' GROUP BY lane
+    SELECT lane, count(*) AS ready, 0 AS unsent, 0 AS unsent_for FROM unit WHERE state = 'ready' GROUP BY lane
     UNION ALL
-    SELECT lane, 0, count(*) FROM outbox WHERE lane IS NOT NULL GROUP BY lane
+    SELECT lane, 0, count(*), extract(epoch FROM now() - min(created_at))
+    FROM outbox WHERE lane IS NOT NULL GROUP BY lane
 ) counts
 GROUP BY lane
 
