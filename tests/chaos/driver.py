@@ -13,10 +13,11 @@ from tests.chaos import checker
 from tests.chaos.checker import Findings, Run
 from tests.chaos.facts import owner_last, read_left, read_runs
 from tests.chaos.faults import KINDS, possible
+from tests.chaos.recordings import OWNERS
 from tests.chaos.schedule import ROUND, Planned, hits_each, planned, schedule
 from tests.chaos.stage import Stage, running_stage, say
 from tests.chaos.subscribers import Subscribers
-from tests.chaos.uploads import OWNERS, Uploads
+from tests.chaos.uploads import Uploads
 
 REST = 60.0
 """Seconds after a round's last fault in which all must have come to rest."""
@@ -69,7 +70,7 @@ class Driver:
 
     async def play(self, rounds: list[list[Planned]], runs: int) -> None:
         """Play all rounds, and then those kinds again that have not hit often enough; end at the first finding."""
-        luck = random.Random(self._report.seed + 2)
+        luck, limit = random.Random(self._report.seed + 2), 2 * len(rounds) + 2
         for owner in OWNERS:
             self._subscribers.follow_owner(owner)
         try:
@@ -77,7 +78,7 @@ class Driver:
                 await self._round(f"{number}/{len(rounds)}", faults, runs * number // len(rounds))
                 if self._report.found.lines():
                     return
-                if number == len(rounds) < 200 and (missing := self._missing(rounds, runs, luck)):
+                if number == len(rounds) < limit and (missing := self._missing(rounds, runs, luck)):
                     rounds.append(missing)
         finally:
             await self._subscribers.stop()

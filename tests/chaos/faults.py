@@ -19,7 +19,7 @@ from aio_pika.exceptions import AMQPError
 
 from lingoloop_common.broker import queue_name
 from lingoloop_common.broker.rabbitmq import WORK
-from tests.chaos.recordings import make_recording, post
+from tests.chaos.recordings import OWNERS, make_recording, post, run_id
 from tests.chaos.schedule import Planned
 from tests.chaos.stage import LANE, VHOST, Line, Place, Stage, say
 
@@ -27,6 +27,9 @@ Strike = Callable[[Stage, Planned], Awaitable[bool]]
 
 FROZEN = 12.0
 """Seconds: more than a lease lasts."""
+
+UPLOADS = 6
+"""Sent through a gateway whose relay is about to die."""
 
 
 def _victim(stage: Stage, kind: str, planned: Planned) -> Place:
@@ -64,16 +67,33 @@ async def kill_relay(kind: str, stage: Stage, planned: Planned) -> bool:
     place = _victim(stage, kind, planned)
     line = place.lines["broker"]
     async with place.lock, line.lock:
+        go = asyncio.Event()
+        uploads = []
+        if kind == "gateway":  # its rows are those of uploads; these are on their way when the line goes dead
+            uploads = [asyncio.create_task(_upload(stage, place, n, go)) for n in range(UPLOADS)]
+            await asyncio.sleep(0.5)
         line.proxy.hold()
         try:
+            go.set()
             held = await _rows_in_hand(stage)
             hit = await stage.at_work()
             place.kill()
         finally:
             line.proxy.cut()
             line.proxy.release()
+        await asyncio.gather(*uploads)
         await asyncio.sleep(1)
     return hit and held
+
+
+async def _upload(stage: Stage, gateway: Place, number: int, go: asyncio.Event | None = None) -> bool:
+    """Upload a minute or so; what is acknowledged is held to it."""
+    owner, length = OWNERS[number % len(OWNERS)], 61_000 + 1_000 * number
+    recording = make_recording(random.Random(str(go)), length)
+    answer = await post(gateway.url, stage.fleet.token(owner), recording, go=go)
+    if found := run_id(answer):
+        stage.acknowledge(found, owner, length)
+    return found is not None
 
 
 async def _rows_in_hand(stage: Stage) -> bool:
@@ -166,9 +186,7 @@ async def full_disk(stage: Stage, planned: Planned) -> bool:
         with big.open("wb") as file, contextlib.suppress(OSError):
             while free := shutil.disk_usage(stage.blobs).free:
                 os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, free)
-        gateway = _victim(stage, "gateway", planned)
-        answer = await post(gateway.url, stage.fleet.token("full"), make_recording(random.Random(1), 30_000))
-        if answer is not None and answer.is_success:
+        if await _upload(stage, _victim(stage, "gateway", planned), planned.victim):
             say("an upload found room on the full disk")  # what another one gave up at that moment
         await asyncio.sleep(planned.seconds / 2)
     finally:

@@ -5,6 +5,7 @@ A service that ends is started again, as an orchestrator would.
 
 import asyncio
 import contextlib
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,10 @@ SETTINGS = {
     "DB_POOL_MAX": "8",
 }
 DISK = "256m"
+BUSY = 4
+"""Slots of the fleet's six."""
+BUSY_PATIENCE, ANY_PATIENCE = 3.0, 20.0
+"""Seconds that a fault waits for so many units to be running, and for a single one."""
 
 
 def say(text: str) -> None:
@@ -91,6 +96,8 @@ class Stage:
             kind: [Place(kind, Line(postgres.port), Line(rabbit.port)) for _ in range(count)]
             for kind, count in COUNTS.items()
         }
+        self.acknowledge: Callable[[str, str, int], None] = lambda *_: None
+        """Called with an acknowledged run's id, its owner, and its recording's length in ms."""
         self.pool: asyncpg.Pool[Any] = None  # type: ignore[assignment]  # set by `running_stage`
 
     def everywhere(self) -> list[Place]:
@@ -140,21 +147,22 @@ class Stage:
         """Ask for one value."""
         return await self.ask(lambda pool: pool.fetchval(sql, *args))
 
-    async def at_work(self, *, seconds: float = 20) -> bool:
-        """Wait until a unit is running; False if none came to be in time."""
-        end = time.monotonic() + seconds
-        while not await self.value("SELECT EXISTS (SELECT FROM unit WHERE state = 'running')"):
-            if time.monotonic() > end:
-                return False
+    async def at_work(self) -> bool:
+        """Wait until most slots are at work, and then for any; return whether a unit is running now."""
+        begin = time.monotonic()
+        while (running := await self.value("SELECT count(*) FROM unit WHERE state = 'running'")) < BUSY:
+            waited = time.monotonic() - begin
+            if waited > ANY_PATIENCE or (running and waited > BUSY_PATIENCE):
+                break
             await asyncio.sleep(0.05)
-        return True
+        return bool(running)
 
     async def open(self) -> None:
         """Make the tables, start all services, and wait until they are ready."""
         connection = await asyncpg.connect(self.database_url)
         await migrate(connection)
         await connection.close()
-        self.pool = await asyncpg.create_pool(self.database_url, min_size=1, max_size=6, command_timeout=30)
+        self.pool = await asyncpg.create_pool(self.database_url, min_size=0, max_size=6, command_timeout=30)
         for place in self.everywhere():
             for line in place.lines.values():
                 await line.proxy.allow()
@@ -189,5 +197,13 @@ async def running_stage(folder: Path) -> AsyncIterator[Stage]:
             for keeper in keepers:
                 await end_task(keeper)
             await stage.close()
+            for server in (postgres, rabbit):
+                if server.folder:
+                    shutil.copytree(
+                        server.folder,
+                        folder / type(server).__name__,
+                        ignore=shutil.ignore_patterns("data", "mnesia"),
+                        ignore_dangling_symlinks=True,
+                    )
             if stage.disk:
                 subprocess.run(["umount", "--lazy", str(stage.blobs)], check=False)

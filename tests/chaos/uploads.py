@@ -9,10 +9,9 @@ import httpx
 import orjson
 
 from lingoloop_common.lifecycle import end_task
-from tests.chaos.recordings import draw_length, make_recording, post
+from tests.chaos.recordings import OWNERS, draw_length, make_recording, post, run_id
 from tests.chaos.stage import Stage
 
-OWNERS = ("ann", "bob", "cid", "dee")
 AHEAD = 1200
 """Seconds of audio that should wait at least: a few seconds of the fleet's work."""
 SIDE_BY_SIDE = 4
@@ -34,6 +33,11 @@ class Uploads:
         self._wanted = 0
         self._busy: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        stage.acknowledge = self._acknowledge
+
+    def _acknowledge(self, run_id: str, owner: str, length: int) -> None:
+        self.acknowledged[run_id] = length
+        self._on_run(run_id, owner)
 
     def begin(self, wanted: int) -> None:
         """Upload until `wanted` runs are acknowledged, and as long as too little work waits; until `end`."""
@@ -43,10 +47,8 @@ class Uploads:
     async def end(self) -> None:
         """Begin no more; wait for the answers of those that are under way."""
         await end_task(self._task)
-        while self._short:
-            await self._one()
-        if self._busy:
-            await asyncio.wait(self._busy)
+        while self._short or self._busy:
+            await (asyncio.wait(self._busy) if self._busy else self._one())
 
     async def _feed(self) -> None:
         while True:
@@ -70,21 +72,11 @@ class Uploads:
         for attempt in range(self._luck.randrange(2), 100):
             gateway = gateways[attempt % len(gateways)]
             answer = await post(gateway.url, self._stage.fleet.token(owner), recording)
-            if answer is not None and (run_id := _run_id(answer)):
-                self.acknowledged[run_id] = length
-                self._on_run(run_id, owner)
+            if found := run_id(answer):
+                self._acknowledge(found, owner, length)
                 return
             self.refused["no answer" if answer is None else _why(answer)] += 1
             await asyncio.sleep(0.5)
-
-
-def _run_id(answer: httpx.Response) -> str | None:
-    """Return the run that an answer acknowledges; a run that failed is acknowledged too."""
-    try:
-        run_id: str | None = answer.json().get("runId")
-    except (ValueError, AttributeError):
-        return None
-    return run_id
 
 
 def _why(answer: httpx.Response) -> str:
