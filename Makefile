@@ -67,3 +67,7 @@ clean: ## delete what was made here
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find libs services tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(PACKAGES:%=%/*.egg-info) $(PACKAGES:%=%/build)
+
+.PHONY: chaos
+chaos: setup test-servers ## faults on a whole fleet: make chaos SEED=1 RUNS=200
+	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),200)
