@@ -70,6 +70,7 @@ async def test_a_service_that_waits_says_so_once_and_ends_at_once(
         assert time.monotonic() - begin < 4
         said = service.log.read_text()
     assert said.count(waits_for) == 1
+    assert len(said.splitlines()) == 2, said  # and that it was stopped
     assert '"event": "ready"' not in said
     assert "Traceback" not in said
 

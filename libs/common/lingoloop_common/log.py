@@ -40,6 +40,10 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
     # Their INFO lines carry addresses and query strings; the access log is the gateway's own.
     for noisy in ("aiohttp.access", "aio_pika", "aiormq", "httpx", "faster_whisper"):
         logging.getLogger(noisy).setLevel("WARNING")
+    # One at each try while RabbitMQ is away; the link says it once.
+    logging.getLogger("aiormq.connection").addFilter(
+        lambda record: not str(record.msg).startswith("error when creating transport")
+    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
