@@ -9,7 +9,7 @@ STAMP := .venv/.done
 CODE = $(wildcard libs services tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all test-servers check fmt lock bench clean
+.PHONY: help setup demo up test test-all test-servers check fmt lock bench chaos clean
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -68,6 +68,5 @@ clean: ## delete what was made here
 	find libs services tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(PACKAGES:%=%/*.egg-info) $(PACKAGES:%=%/build)
 
-.PHONY: chaos
 chaos: setup test-servers ## faults on a whole fleet: make chaos SEED=1 RUNS=200
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),200)
