@@ -241,6 +241,13 @@ def _check_forward(name: str, statuses: Iterable[str], found: Findings) -> None:
             found.backwards.append(f"{name} went from {before} to {after}")
 
 
+def check_logs(lines: Iterable[str], found: Findings) -> None:
+    """No result came a second time so far that only a key of the tables stopped it."""
+    found.doubled += [
+        line[:300] for line in lines if "a fault in the worker" in line and "UniqueViolation" in line
+    ]
+
+
 def check_left(left: Mapping[str, int], found: Findings) -> None:
     """Nothing is left over: units by state, outbox rows, tokens."""
     found.stuck += [f"{count} left: {name}" for name, count in left.items() if count]

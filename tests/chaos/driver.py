@@ -145,6 +145,8 @@ class Driver:
             checker.check_stream(stream, runs[run_id].seq, found)
         for owner, last in lasts.items():
             checker.check_stream(owners[owner], last, found)
+        for log in stage.folder.glob("transcriber-*.log"):
+            checker.check_logs(log.read_text().splitlines(), found)
         for line in found.lines():
             say(f"FOUND {line}")
 

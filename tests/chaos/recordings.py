@@ -16,8 +16,8 @@ RATE = 100
 
 
 def draw_length(luck: random.Random) -> int:
-    """Return a length in ms: a quarter are short, half are of minutes, a quarter up to half an hour."""
-    shortest, longest = luck.choice(((20, 59), (61, 600), (61, 600), (600, 1800)))
+    """Return a length in ms: half are short, a quarter are of minutes, a quarter up to half an hour."""
+    shortest, longest = luck.choice(((20, 59), (20, 59), (61, 600), (600, 1800)))
     return luck.randrange(shortest * RATE, longest * RATE) * 1000 // RATE
 
 

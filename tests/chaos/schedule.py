@@ -10,6 +10,9 @@ RUNS_PER_HIT = 20
 ROUND = 8
 """Faults in a round."""
 
+LENGTHS = ((1.5, 5.0), (1.5, 5.0), (1.5, 5.0), (10.5, 13.0))
+"""Seconds that a fault may last: most are over before anybody's patience is, some after."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -44,6 +47,6 @@ def schedule(seed: int, runs: int, kinds: Sequence[str], *, size: int = ROUND) -
 
 def planned(luck: random.Random, kind: str) -> Planned:
     """Return a fault of a kind, its details drawn by `luck`."""
-    return Planned(
-        kind, luck.randrange(12), round(luck.uniform(1.5, 5.0), 2), round(luck.uniform(0.4, 1.4), 2)
-    )
+    shortest, longest = luck.choice(LENGTHS)
+    seconds, pause = luck.uniform(shortest, longest), luck.uniform(0.4, 1.4)
+    return Planned(kind, luck.randrange(12), round(seconds, 2), round(pause, 2))

@@ -27,11 +27,10 @@ from tests.servers.rabbitmq import RabbitServer
 T = TypeVar("T")
 
 LANE = "simulated"
-VHOST = "chaos"
 COUNTS = {"gateway": 2, "notifier": 2, "transcriber": 3}
 SETTINGS = {
     "ENGINE": LANE,
-    "SIMULATED_MS_PER_SECOND": "20",  # 0.4 s for a chunk of 20 s
+    "SIMULATED_MS_PER_SECOND": "40",  # 0.8 s for a chunk of 20 s
     "MAX_CONCURRENT_JOBS": "2",
     # Many slots die here: no unit may come to its last retry, nor wait long for the next.
     "WORKER_MAX_RETRIES": "20",
@@ -87,7 +86,7 @@ class Stage:
         self.folder, self.postgres, self.rabbit = folder, postgres, rabbit
         self.postgres_lock, self.rabbit_lock = asyncio.Lock(), asyncio.Lock()
         self.database_url = postgres.create_database("chaos")
-        self.broker_url = rabbit.create_vhost(VHOST)
+        self.broker_url = rabbit.create_vhost("chaos")
         self.fleet = Fleet(folder, self.database_url, self.broker_url, **SETTINGS)
         self.blobs = folder / "blobs"
         self.disk = False

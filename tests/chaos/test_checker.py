@@ -115,6 +115,18 @@ def test_what_is_left_over_is_stuck() -> None:
     assert len(found.stuck) == 2
 
 
+def test_a_result_that_only_a_key_stopped_is_doubled() -> None:
+    found = Findings()
+    checker.check_logs(
+        [
+            '{"event": "a fault in the worker", "exception": "… UniqueViolationError: …"}',
+            '{"event": "ready"}',
+        ],
+        found,
+    )
+    assert len(found.doubled) == 1
+
+
 def test_executions_are_those_of_chunks() -> None:
     assert checker.executions_per_chunk([WHOLE]) == 1.5
     assert checker.executions_per_chunk([]) == 0

@@ -12,7 +12,7 @@ from lingoloop_common.lifecycle import end_task
 from tests.chaos.recordings import OWNERS, draw_length, make_recording, post, run_id
 from tests.chaos.stage import Stage
 
-AHEAD = 1200
+AHEAD = 500
 """Seconds of audio that should wait at least: a few seconds of the fleet's work."""
 SIDE_BY_SIDE = 4
 
