@@ -49,8 +49,9 @@ class MortalSlot(Slot):
 
 
 async def test_one_that_kills_its_slot_fails_with_slot_died_and_its_neighbour_finishes(
-    plant: Workshop, migrated_url: str
+    plant: Workshop, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "10")  # whatever other tests of this process have set
     poison, neighbour = await add_poison(plant), await plant.add_run(units=20)
     slots = Slots(2, CONFIG)
     mortal = [MortalSlot(number, CONFIG) for number in range(2)]
