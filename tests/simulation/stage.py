@@ -70,10 +70,13 @@ class Member:
         """Vanish, as on SIGKILL: nothing is handed back, no lease ended, and the system closes the connections."""
         self.settled_at = float("inf")
         worker, heartbeat = self._transcriber.worker, self._transcriber.heartbeat
-        while tasks := [task for task in worker._tasks if not task.done()]:
+        for task in worker._tasks:
+            task.cancel()
+        await self._broker.stop()
+        while tasks := list(worker._tasks):  # tokens that came while the connection was being closed
             for task in tasks:
                 task.cancel()
-            await self._broker.stop()
+            await asyncio.wait(tasks, timeout=1)
         await end_task(heartbeat._task)
         await end_task(self._relay._task)
         await self._database.stop()

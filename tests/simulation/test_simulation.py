@@ -96,8 +96,8 @@ async def test_a_lone_run_uses_every_slot(stage: Stage) -> None:
 
 async def test_what_is_said_at_a_quarter_comes_true(stage: Stage) -> None:
     luck = random.Random(5)
-    for number in range(50):
-        await stage.upload(f"owner{number % 40}", CHUNK * luck.randint(10, 60))
+    for number in range(40):
+        await stage.upload(f"owner{number % 32}", CHUNK * luck.randint(20, 64))
     await stage.grow(WORKERS)
     async with watching(stage) as watch:
         await eventually(lambda: all_ended(stage), seconds=90)
