@@ -156,9 +156,9 @@ async def test_while_the_broker_is_away_no_lane_is_put_aside(
     broker.refused = {LANE}
     started.tell()
     await broker.checked.wait()
+    assert not started._aside
     broker.away, broker.refused = False, set()
     await eventually(lambda: is_empty(database))
-    assert not started._aside
 
 
 async def test_a_row_is_deleted_only_after_its_confirm(

@@ -1,5 +1,7 @@
 """An older database comes back under a running fleet: rows of the past, units that run for nobody, tokens of no unit."""
 
+import asyncio
+
 from lingoloop_common.lifecycle import running
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.sweep import Sweep
@@ -51,7 +53,7 @@ async def test_a_worker_drops_what_the_older_database_does_not_know_and_works_on
                 "UPDATE unit SET state = 'ready', attempt = 0, message_id = NULL, holder = NULL"
             )
             await connection.execute("DELETE FROM worker")
-        await call.stopped.wait()  # the next heartbeat tells
+        await asyncio.wait_for(call.stopped.wait(), 5)  # the next heartbeat tells
         assert await plant.value("SELECT lease_until > now() FROM worker WHERE id = $1", transcriber.id)
         (await slots.call()).finish()  # by a token of the sweep's
         await eventually(lambda: plant.run_ended(run.run_id))
