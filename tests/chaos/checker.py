@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 RATE = 16_000
@@ -10,6 +10,8 @@ SEGMENT = 5.0
 """Seconds; the simulated engine says one segment for each."""
 PER_CHUNK = 1_000
 """A segment's index is its chunk's × this + its place."""
+AWAY = 30.0
+"""Seconds before the broker's return in which events may have come to it and gone with it."""
 ORDER = {"queued": 0, "processing": 1, "succeeded": 2, "failed": 2}
 
 Said = tuple[int, float, float, str]
@@ -43,6 +45,8 @@ class Event:
     seq: int
     done: bool
     status: str
+    at: float = 0.0
+    """When it was written, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,17 @@ def _check_events(run: Run, found: Findings) -> None:
         kind = found.doubled if len(ends) > 1 else found.lost
         kind.append(f"run {run.id} ended at {ends} of {run.seq} events")
     _check_forward(f"run {run.id} as stored", (event.status for event in run.events), found)
+
+
+def unpublished(runs: Iterable[Run], seen: Container[tuple[str, int]], returns: Iterable[float]) -> list[str]:
+    """Return the events that nobody published, save for those about the time that the broker was away."""
+    away = [(back - AWAY, back) for back in returns]
+    return [
+        f"event {event.seq} of run {run.id} was never published"
+        for run in runs
+        for event in run.events
+        if (run.id, event.seq) not in seen and not any(begin < event.at < end for begin, end in away)
+    ]
 
 
 def check_stream(stream: Stream, last: int, found: Findings) -> None:

@@ -17,6 +17,7 @@ from tests.chaos.recordings import OWNERS
 from tests.chaos.schedule import ROUND, Planned, hits_each, planned, schedule
 from tests.chaos.stage import Stage, running_stage, say
 from tests.chaos.subscribers import Subscribers
+from tests.chaos.tap import Tap
 from tests.chaos.uploads import Uploads
 
 REST = 60.0
@@ -66,11 +67,13 @@ class Driver:
         urls = [place.url for kind in ("gateway", "notifier") for place in stage.places[kind]]
         self._subscribers = Subscribers(urls, stage.fleet.token)
         self._uploads = Uploads(stage, report.seed, self._subscribers.follow_run)
+        self._tap = Tap(stage.broker_url)
         self._runs: dict[str, Run] = {}
 
     async def play(self, rounds: list[list[Planned]], runs: int) -> None:
         """Play all rounds, and then those kinds again that have not hit often enough; end at the first finding."""
         luck, limit = random.Random(self._report.seed + 2), 2 * len(rounds) + 2
+        await self._tap.start(OWNERS)
         for owner in OWNERS:
             self._subscribers.follow_owner(owner)
         try:
@@ -82,6 +85,7 @@ class Driver:
                     rounds.append(missing)
         finally:
             await self._subscribers.stop()
+            await self._tap.stop()
 
     def _missing(self, rounds: list[list[Planned]], runs: int, luck: random.Random) -> list[Planned]:
         kinds = sorted({fault.kind for faults in rounds for fault in faults})
@@ -125,6 +129,7 @@ class Driver:
             await asyncio.sleep(0.3)
 
     async def _check(self) -> None:
+        """Check all that came to be in this round."""
         stage, found = self._stage, self._report.found
         checker.check_left(await read_left(stage), found)
         runs = await stage.ask(lambda pool: read_runs(pool, list(self._runs)))
@@ -132,23 +137,31 @@ class Driver:
         checker.check_acknowledged(self._uploads.acknowledged, self._runs, found)
         for run in runs.values():
             checker.check_run(run, found)
-        lasts = {owner: await stage.ask(lambda pool, o=owner: owner_last(pool, o)) for owner in OWNERS}  # type: ignore[misc]
-        streams, owners = self._subscribers.runs, self._subscribers.owners
-        mine = {run_id: streams[run_id] for run_id in runs if run_id in streams}
-        await _until(
-            lambda: (
-                all(stream.ended for stream in mine.values())
-                and all(owners[owner].last_id == last for owner, last in lasts.items())
-            )
-        )
-        for run_id, stream in mine.items():
-            checker.check_stream(stream, runs[run_id].seq, found)
-        for owner, last in lasts.items():
-            checker.check_stream(owners[owner], last, found)
+        await self._check_told(runs)
         for log in stage.folder.glob("transcriber-*.log"):
             checker.check_logs(log.read_text().splitlines(), found)
         for line in found.lines():
             say(f"FOUND {line}")
+
+    async def _check_told(self, runs: dict[str, Run]) -> None:
+        """Check what was published, and what subscribers were told of it."""
+        stage, found, owners = self._stage, self._report.found, self._subscribers.owners
+        lasts = {owner: await stage.ask(lambda pool, o=owner: owner_last(pool, o)) for owner in OWNERS}  # type: ignore[misc]
+        streams = {run_id: stream for run_id, stream in self._subscribers.runs.items() if run_id in runs}
+
+        def unpublished() -> list[str]:
+            return checker.unpublished(runs.values(), self._tap.seen, self._tap.returns)
+
+        def all_told() -> bool:
+            owners_told = all(owners[owner].last_id == last for owner, last in lasts.items())
+            return owners_told and all(stream.ended for stream in streams.values()) and not unpublished()
+
+        await _until(all_told)
+        found.lost += unpublished()
+        for run_id, stream in streams.items():
+            checker.check_stream(stream, runs[run_id].seq, found)
+        for owner, last in lasts.items():
+            checker.check_stream(owners[owner], last, found)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -76,7 +76,7 @@ def _segment(row: asyncpg.Record) -> tuple[int, float, float, str]:
 
 
 def _event(row: asyncpg.Record) -> Event:
-    return Event(row["seq"], ".done." in row["type"], row["status"])
+    return Event(row["seq"], ".done." in row["type"], row["status"], row["created_at"].timestamp())
 
 
 async def owner_last(pool: Pool, owner: str) -> int:

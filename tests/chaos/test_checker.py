@@ -109,6 +109,14 @@ def test_what_is_wrong_with_a_stream_is_noticed(seen: str) -> None:
     assert kinds(found) == ({kind} if kind else set())
 
 
+def test_an_event_that_nobody_published_is_noticed_unless_the_broker_was_away() -> None:
+    run = replace(WHOLE, events=tuple(replace(event, at=100.0) for event in WHOLE.events))
+    seen = {("r", seq) for seq in (1, 2, 4, 5)}
+    assert checker.unpublished([run], seen, [50.0]) == ["event 3 of run r was never published"]
+    assert checker.unpublished([run], seen, [110.0]) == []
+    assert checker.unpublished([run], {*seen, ("r", 3)}, []) == []
+
+
 def test_what_is_left_over_is_stuck() -> None:
     found = Findings()
     checker.check_left({"units ready": 0, "outbox rows": 2, "tokens in the queue": -1}, found)
