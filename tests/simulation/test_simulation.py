@@ -28,8 +28,8 @@ WORKERS, SLOTS = 8, 64
 WINDOW = 60.0
 """Seconds in which workers come and go, after the first plans have been made."""
 
-FLOOD, FLOOD_SIZE = 18, 20
-"""Which time newcomers come in numbers, and in what numbers: more than small runs may take ahead of the order at once,
+FLOOD = 20
+"""How many newcomers come together once: more than small runs may take ahead of the order at once,
 which is 16, but not more than in two rounds. Those beyond are helped by the order alone, which does not put them first:
 it has many owners who were served alike, and a newcomer's plan has put it a second behind them."""
 
@@ -68,7 +68,7 @@ async def test_two_hundred_owners_share_slots_that_come_and_go(stage: Stage) -> 
     assert len(served) >= 80
     assert jain(served) >= 0.98
     assert share >= 0.95
-    assert len(new) >= 20 + FLOOD_SIZE
+    assert len(new) >= 20 + FLOOD
     assert max(new) <= 2 * CHUNK_TIME
     assert len(known) >= 20
     assert max(known) <= 2 * CHUNK_TIME
@@ -118,6 +118,7 @@ async def come_and_go(stage: Stage, begin: float) -> None:
         (34, lambda: stage.grow(1)),
         (40, lambda: stage.shrink(2)),
         (46, lambda: stage.grow(2)),
+        (51, lambda: let_many_come(stage)),
     ]
     for at, change in changes:
         await asyncio.sleep(begin + at - time.monotonic())
@@ -126,12 +127,17 @@ async def come_and_go(stage: Stage, begin: float) -> None:
 
 
 async def let_newcomers_come(stage: Stage) -> None:
-    """Every two seconds somebody new comes with 20 s, and so does an owner with a backlog; once, many come together."""
+    """Let somebody new come with 20 s every two seconds, and an owner with a backlog with as much."""
     for number in itertools.count():
-        for each in range(FLOOD_SIZE if number == FLOOD else 1):
-            await stage.upload(f"newcomer{number}-{each}", SHORTEST, small=True)
+        await stage.upload(f"newcomer{number}", SHORTEST, small=True)
         await stage.upload(f"owner{number}", SHORTEST, small=True)
         await asyncio.sleep(2)
+
+
+async def let_many_come(stage: Stage) -> None:
+    """Let many newcomers come together."""
+    for number in range(FLOOD):
+        await stage.upload(f"newcomer-of-many{number}", SHORTEST, small=True)
 
 
 async def all_plans_begun(stage: Stage) -> bool:
