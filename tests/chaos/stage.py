@@ -166,7 +166,15 @@ class Stage:
             for line in place.lines.values():
                 await line.proxy.allow()
             self.start(place)
-        await asyncio.gather(*(place.service.ready() for place in self.everywhere()))
+        await asyncio.gather(*(self._until_ready(place) for place in self.everywhere()))
+
+    async def _until_ready(self, place: Place) -> None:
+        for _ in range(2):
+            with contextlib.suppress(AssertionError):
+                return await place.service.ready()
+            say(f"a {place.kind} did not start: {place.service.log}")  # a port that was free is not any more
+            self.start(place)
+        await place.service.ready()
 
     async def close(self) -> None:
         """End it all; nothing needs to be put in order any more."""
