@@ -170,10 +170,10 @@ class Stage:
 
     async def _until_ready(self, place: Place) -> None:
         for _ in range(2):
-            with contextlib.suppress(AssertionError):
-                return await place.service.ready()
-            say(f"a {place.kind} did not start: {place.service.log}")  # a port that was free is not any more
-            self.start(place)
+            try:
+                await place.service.ready()
+            except AssertionError:  # a port that was free is not any more
+                self.start(place)
         await place.service.ready()
 
     async def close(self) -> None:
