@@ -74,6 +74,7 @@ async def kill_relay(kind: str, stage: Stage, planned: Planned) -> bool:
         if kind == "gateway":  # its rows are those of uploads; these are on their way when the line goes dead
             uploads = [asyncio.create_task(_upload(stage, place, n, go)) for n in range(UPLOADS)]
             await asyncio.sleep(0.5)
+        await stage.at_work()
         line.proxy.hold()
         try:
             go.set()
