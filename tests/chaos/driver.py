@@ -24,6 +24,8 @@ REST = 60.0
 """Seconds after a round's last fault in which all must have come to rest."""
 TOLD = 20.0
 """Seconds after that in which every subscriber must have been told."""
+MORE_ROUNDS = 10
+"""Rounds added at most for kinds that did not hit."""
 EXECUTIONS = 1.2
 """Times that a chunk may be worked on, on average."""
 
@@ -72,7 +74,7 @@ class Driver:
 
     async def play(self, rounds: list[list[Planned]], runs: int) -> None:
         """Play all rounds, and then those kinds again that have not hit often enough; end at the first finding."""
-        luck, limit = random.Random(self._report.seed + 2), 2 * len(rounds) + 2
+        luck, limit = random.Random(self._report.seed + 2), len(rounds) + MORE_ROUNDS
         await self._tap.start(OWNERS)
         for owner in OWNERS:
             self._subscribers.follow_owner(owner)
