@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tests.chaos import checker
@@ -113,7 +114,7 @@ class Driver:
         rest = REST - (end - time.monotonic())
         say(
             f"round {name}: {report.runs} runs, {report.faults} faults, {report.hits.total()} hits, "
-            f"{report.executions:.3f} executions a chunk, at rest after {rest:.0f} s"
+            f"{fmean(self._stage.running or [0]):.1f} units running at each, {report.executions:.3f} executions a chunk, at rest after {rest:.0f} s"
             f"; refused: {dict(self._uploads.refused)}"
         )
 

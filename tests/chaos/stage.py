@@ -95,6 +95,8 @@ class Stage:
             kind: [Place(kind, Line(postgres.port), Line(rabbit.port)) for _ in range(count)]
             for kind, count in COUNTS.items()
         }
+        self.running: list[int] = []
+        """Units that were running when each fault struck."""
         self.acknowledge: Callable[[str, str, int], None] = lambda *_: None
         """Called with an acknowledged run's id, its owner, and its recording's length in ms."""
         self.pool: asyncpg.Pool[Any] = None  # type: ignore[assignment]  # set by `running_stage`
@@ -154,6 +156,7 @@ class Stage:
             if waited > ANY_PATIENCE or (running and waited > BUSY_PATIENCE):
                 break
             await asyncio.sleep(0.05)
+        self.running.append(running)
         return bool(running)
 
     async def open(self) -> None:
