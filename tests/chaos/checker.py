@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 RATE = 16_000
@@ -10,8 +10,6 @@ SEGMENT = 5.0
 """Seconds; the simulated engine says one segment for each."""
 PER_CHUNK = 1_000
 """A segment's index is its chunk's × this + its place."""
-AWAY = 30.0
-"""Seconds before the broker's return in which events may have come to it and gone with it."""
 ORDER = {"queued": 0, "processing": 1, "succeeded": 2, "failed": 2}
 
 Said = tuple[int, float, float, str]
@@ -201,9 +199,10 @@ def _check_events(run: Run, found: Findings) -> None:
     _check_forward(f"run {run.id} as stored", (event.status for event in run.events), found)
 
 
-def unpublished(runs: Iterable[Run], seen: Container[tuple[str, int]], returns: Iterable[float]) -> list[str]:
-    """Return the events that nobody published, save for those about the time that the broker was away."""
-    away = [(back - AWAY, back) for back in returns]
+def unpublished(
+    runs: Iterable[Run], seen: Container[tuple[str, int]], away: Sequence[tuple[float, float]]
+) -> list[str]:
+    """Return the events that nobody published, save for those of the times that the broker was `away`."""
     return [
         f"event {event.seq} of run {run.id} was never published"
         for run in runs

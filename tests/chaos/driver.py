@@ -18,7 +18,6 @@ from tests.chaos.recordings import OWNERS
 from tests.chaos.schedule import ROUND, Planned, hits_each, planned, schedule
 from tests.chaos.stage import Stage, running_stage, say
 from tests.chaos.subscribers import Subscribers
-from tests.chaos.tap import Tap
 from tests.chaos.uploads import Uploads
 
 REST = 60.0
@@ -70,7 +69,7 @@ class Driver:
         urls = [place.url for kind in ("gateway", "notifier") for place in stage.places[kind]]
         self._subscribers = Subscribers(urls, stage.fleet.token)
         self._uploads = Uploads(stage, report.seed, self._subscribers.follow_run)
-        self._tap = Tap(stage.broker_url)
+        self._tap = stage.tap
         self._runs: dict[str, Run] = {}
 
     async def play(self, rounds: list[list[Planned]], runs: int) -> None:
@@ -153,7 +152,7 @@ class Driver:
         streams = {run_id: stream for run_id, stream in self._subscribers.runs.items() if run_id in runs}
 
         def unpublished() -> list[str]:
-            return checker.unpublished(runs.values(), self._tap.seen, self._tap.returns)
+            return checker.unpublished(runs.values(), self._tap.seen, self._tap.away())
 
         def all_told() -> bool:
             owners_told = all(owners[owner].last_id == last for owner, last in lasts.items())

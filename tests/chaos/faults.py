@@ -128,7 +128,9 @@ async def restart_rabbitmq(number: int, stage: Stage, planned: Planned) -> bool:
     """Stop RabbitMQ cleanly, or kill it; start it again."""
     server = stage.rabbit
     async with stage.rabbit_lock:
+        oldest = await stage.value("SELECT extract(epoch FROM coalesce(min(created_at), now())) FROM outbox")
         hit = await stage.at_work()
+        stage.tap.loses(float(oldest))
         await asyncio.to_thread(server.stop if number == signal.SIGTERM else server.kill)
         server.launch()
         await asyncio.to_thread(server.wait_ready)

@@ -18,6 +18,7 @@ import asyncpg
 from lingoloop_common.lifecycle import end_task
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.migrate import migrate
+from tests.chaos.tap import Tap
 from tests.fleet import Fleet, Service
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer
@@ -95,6 +96,7 @@ class Stage:
             kind: [Place(kind, Line(postgres.port), Line(rabbit.port)) for _ in range(count)]
             for kind, count in COUNTS.items()
         }
+        self.tap = Tap(self.broker_url)
         self.running: list[int] = []
         """Units that were running when each fault struck."""
         self.acknowledge: Callable[[str, str, int], None] = lambda *_: None

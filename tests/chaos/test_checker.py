@@ -1,5 +1,7 @@
 """The checker notices each fault that it is there for, and nothing where there is none."""
 
+import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from tests.chaos import checker
 from tests.chaos.checker import Chunk, Event, Findings, Frame, Run, Stream, Unit
 from tests.chaos.schedule import schedule
+from tests.chaos.tap import Tap
 
 CHUNKS = (Chunk(0, 0, 320_000, True), Chunk(1, 320_000, 360_000, True))
 STATUSES = ("queued", "processing", "processing", "processing", "succeeded")
@@ -112,9 +115,21 @@ def test_what_is_wrong_with_a_stream_is_noticed(seen: str) -> None:
 def test_an_event_that_nobody_published_is_noticed_unless_the_broker_was_away() -> None:
     run = replace(WHOLE, events=tuple(replace(event, at=100.0) for event in WHOLE.events))
     seen = {("r", seq) for seq in (1, 2, 4, 5)}
-    assert checker.unpublished([run], seen, [50.0]) == ["event 3 of run r was never published"]
-    assert checker.unpublished([run], seen, [110.0]) == []
+    assert checker.unpublished([run], seen, [(50.0, 60.0)]) == ["event 3 of run r was never published"]
+    assert checker.unpublished([run], seen, [(90.0, 110.0)]) == []
     assert checker.unpublished([run], {*seen, ("r", 3)}, []) == []
+
+
+def test_the_tap_is_deaf_from_the_oldest_unsent_event_to_the_brokers_return(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tap = Tap("amqp://127.0.0.1/")
+    assert tap.away() == []
+    for struck, oldest in ((100.0, 95.0), (200.0, 200.0)):
+        monkeypatch.setattr(time, "time", lambda struck=struck: struck)
+        tap.loses(oldest)
+    tap._returns += [108.0, 110.0]
+    assert tap.away() == [(94.0, 110.0), (199.0, math.inf)]
 
 
 def test_what_is_left_over_is_stuck() -> None:
