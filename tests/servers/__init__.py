@@ -1,25 +1,36 @@
 """Private, real servers for tests: nothing here touches a service of the machine."""
 
 import contextlib
+import fcntl
 import os
 import pwd
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+_ports: set[int] = set()
+_claims = Path(tempfile.gettempdir(), f"lingoloop-ports-{os.getuid()}").open("w")
+"""Each process holds a lock on the byte of each port it was given, for as long as it lives."""
+
 
 def free_port() -> int:
-    """A free loopback port below the range that clients' own ends come from.
+    """A loopback port that nobody has, and that no test in another process is given while this one lives.
 
-    Inside that range a client that keeps trying while a server is down can take the server's port, or reach itself.
+    So a server that is stopped for a while finds its port free again. It is below the range that clients' own ends come
+    from: inside it, a client that keeps trying while a server is down can take the server's port, or reach itself.
     """
     while True:
         port = random.randint(20_000, 32_000)
+        if port in _ports:
+            continue
         with contextlib.suppress(OSError), socket.socket() as probe:
+            fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            _ports.add(port)
             probe.bind(("127.0.0.1", port))
             return port
 
