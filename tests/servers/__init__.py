@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _ports: set[int] = set()
-_claims = Path(tempfile.gettempdir(), f"lingoloop-ports-{os.getuid()}").open("w")
+_claims = Path(tempfile.gettempdir(), f"lingoloop-ports-{os.getuid()}").open("w")  # noqa: SIM115  (locked for life)
 """Each process holds a lock on the byte of each port it was given, for as long as it lives."""
 
 
