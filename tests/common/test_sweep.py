@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lingoloop_common import metrics
 from lingoloop_common import sweep as module
 from lingoloop_common.broker import Delivery
 from lingoloop_common.relay import Relay
@@ -117,7 +118,10 @@ async def test_units_of_a_worker_that_nobody_knows_come_back(database: Database,
 async def test_the_eleventh_loss_fails_unit_and_run(database: Database, sweep: Sweep) -> None:
     gone = await add_worker(database.pool, lease=-1)
     await add_run(database.pool, state="running", holder=gone, lost=10)
+    counter = metrics.UNITS_ENDED.labels(LANE, "chunk", "failed")._value
+    before = counter.get()
     await sweep.sweep()
+    assert counter.get() == before + 1
     unit = await database.pool.fetchrow("SELECT * FROM unit")
     letter = await database.pool.fetchrow("SELECT * FROM dead_letter")
     run = await database.pool.fetchrow("SELECT * FROM transcript_run")
@@ -258,6 +262,19 @@ async def test_a_queue_that_does_not_answer_for_long_is_made_again(
         await sweep.sweep()
     assert broker.recreated == []
     monkeypatch.setattr(module, "MUTE_LIMIT", 0)
+    await sweep.sweep()
+    assert broker.recreated == [LANE]
+
+
+async def test_no_queue_is_made_again_because_the_whole_broker_is_away(
+    database: Database, broker: FaultyBroker, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_run(database.pool)
+    monkeypatch.setattr(module, "MUTE_LIMIT", 0)
+    broker.mute = broker.away = True
+    await sweep.sweep()
+    assert broker.recreated == []
+    broker.away = False
     await sweep.sweep()
     assert broker.recreated == [LANE]
 

@@ -100,7 +100,7 @@ class Sweep:
         cause = ErrorCause(
             code="worker_lost", message=f"{unit['lost'] + 1} workers vanished while they worked on it"
         )
-        with contextlib.suppress(Fenced):
+        try:
             async with connection.transaction():
                 run = await lock_run(connection, unit["run_id"])
                 await fail_unit(
@@ -114,6 +114,10 @@ class Sweep:
                 )
                 # If these were the last chunks ahead of a withheld plan, nobody else would wake it.
                 await connection.execute(RUN_SQL["wake_plan"], unit["run_id"])
+        except Fenced:
+            return
+        metrics.UNITS_ENDED.labels(unit["lane"], unit["kind"], "failed").inc()
+        log.warning("unit failed", code=cause.code, reason=cause.message, unit_id=str(unit["id"]))
 
     async def _refill(self, lane: str, counts: Mapping[str, Any]) -> None:
         """Write the tokens that were missing in this pass and in the one before."""
@@ -122,7 +126,12 @@ class Sweep:
             depth = await self._broker.depth(lane)
         except BrokerError as error:
             self._mute_since.pop((lane, "unsent"), None)
-            await self._recreate_if_mute(lane, "silent", str(error))
+            try:
+                await self._broker.check()
+            except BrokerError:  # it is not the queue
+                self._mute_since.pop((lane, "silent"), None)
+            else:
+                await self._recreate_if_mute(lane, "silent", str(error))
             return
         self._mute_since.pop((lane, "silent"), None)
         # A broker that was killed may still count a queue's tokens, and neither take nor give any.

@@ -16,7 +16,7 @@ SELECT count(*) FROM token
 
 -- name: lost_units
 -- Running units whose holder has no lease any more: ended, never written, or lost with an older database.
-SELECT u.id, u.run_id, u.lane, u.attempt, u.failures, u.lost
+SELECT u.id, u.run_id, u.lane, u.kind, u.attempt, u.failures, u.lost
 FROM unit u LEFT JOIN worker w ON w.id = u.holder AND w.lease_until >= now()
 WHERE u.state = 'running' AND w.id IS NULL
 ORDER BY u.id LIMIT 1000
