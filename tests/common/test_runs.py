@@ -9,7 +9,7 @@ from lingoloop_common.contracts.events import DONE, UPDATED, ErrorCause, routing
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
-from lingoloop_common.store.runs import Change, Fenced, Row, change_run, fail_unit, lock_run
+from lingoloop_common.store.runs import Change, Fenced, Row, change_run, change_runs, fail_unit, lock_run
 from tests.rows import AddedRun, add_run
 
 CAUSE = ErrorCause(code="engine_failed", message="the engine is out of order")
@@ -65,6 +65,26 @@ async def test_a_change_writes_number_event_and_message_together(database: Datab
     headers = message["headers"]
     assert (headers["cloudEvents_seq"], headers["cloudEvents_ownerseq"]) == (1, 1)
     assert headers["cloudEvents_id"] == str(message["message_id"])
+
+
+async def test_changes_that_go_together_are_numbered_without_a_gap_for_each_owner(database: Database) -> None:
+    runs = [await add_run(database.pool, owner=owner) for owner in ("ann", "bob", "ann", "ann")]
+    async with database.pool.acquire() as connection, connection.transaction():
+        locked = [await lock_run(connection, run.run_id) for run in sorted(runs, key=lambda run: run.run_id)]
+        rows = await change_runs(connection, [(row, Change()) for row in locked])
+    assert [row["seq"] for row in rows] == [1, 1, 1, 1]
+    events = await database.pool.fetch(
+        "SELECT owner, owner_seq, run_id FROM run_event ORDER BY owner, owner_seq"
+    )
+    assert [(event["owner"], event["owner_seq"]) for event in events] == [
+        ("ann", 1),
+        ("ann", 2),
+        ("ann", 3),
+        ("bob", 1),
+    ]
+    messages = await database.pool.fetch("SELECT headers FROM outbox ORDER BY id")
+    told = {(m["headers"]["cloudEvents_subject"], m["headers"]["cloudEvents_ownerseq"]) for m in messages}
+    assert told == {(str(event["run_id"]), event["owner_seq"]) for event in events}
 
 
 async def test_a_change_that_is_rolled_back_uses_up_no_number(database: Database) -> None:

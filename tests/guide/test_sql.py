@@ -9,7 +9,7 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
 from tests.rows import AddedRun
-from tests.rules.workshop import Workshop, claimed
+from tests.rules.workshop import LANE, Workshop, claimed
 
 QUEUED_JOBS = """
 -- 查看待处理任务
@@ -51,14 +51,14 @@ async def queued(shop: Workshop, *, short: bool = False) -> AddedRun:
 async def processing(shop: Workshop) -> AddedRun:
     """Add a run that a worker has begun."""
     run = await queued(shop)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     await claims.start_run(await claimed(claims))
     return run
 
 
 async def failed(shop: Workshop) -> AddedRun:
     run = await queued(shop)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     claim = await claimed(claims)
     await claims.report_failure(claim, WorkError("not_audio", "no sound"), retry_delays=(), max_retries=0)
     return run

@@ -9,6 +9,7 @@ from lingoloop_common.lifecycle import running
 from lingoloop_common.store import database as module
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.sweep import LOCK, Sweep
+from lingoloop_transcriber import worker
 from tests.ledger import check_ledger
 from tests.rules.workshop import HandDelivery, HandSlots, Workshop, settled
 from tests.servers.postgres import PostgresServer
@@ -23,8 +24,10 @@ def through(proxy: Proxy, port: int, url: str) -> str:
 
 @pytest.mark.parametrize("then", ["comes back", "breaks"])
 async def test_a_result_waits_for_a_database_behind_a_black_hole(
-    shop: Workshop, migrated_url: str, postgres: PostgresServer, then: str
+    shop: Workshop, migrated_url: str, postgres: PostgresServer, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """However long: the deadline is the engine's."""
+    monkeypatch.setattr(worker, "deadline", lambda *_, **__: 0.2)
     run = await shop.add_run()
     slots, delivery = HandSlots(1), HandDelivery()
     async with Proxy(postgres.port) as proxy:
@@ -35,7 +38,7 @@ async def test_a_result_waits_for_a_database_behind_a_black_hole(
             call = await slots.call()
             proxy.hold()
             call.finish()
-            await asyncio.sleep(0.3)  # it has asked by now; nothing tells
+            await asyncio.sleep(0.5)  # it has asked by now; nothing tells
             assert delivery.settled == []
             if then == "breaks":
                 proxy.cut()
@@ -43,6 +46,7 @@ async def test_a_result_waits_for_a_database_behind_a_black_hole(
             assert await settled(delivery) == "ack"
     row, unit = await shop.run(run.run_id), await shop.unit(run.unit_ids[0])
     assert (row["status"], row["chunks_done"], unit["attempt"]) == ("succeeded", 1, 1)
+    assert unit["failures"] == 0
     assert await shop.value("SELECT count(*) FROM segment") == 1
 
 

@@ -6,7 +6,7 @@ from lingoloop_common.store.ids import new_id
 from lingoloop_gateway.control import Control
 from lingoloop_transcriber.claims import Claims
 from tests.rows import AddedRun
-from tests.rules.workshop import HandDelivery, HandSlots, Workshop, claimed, finish, settled
+from tests.rules.workshop import LANE, HandDelivery, HandSlots, Workshop, claimed, finish, settled
 
 
 async def cancelled_and_retried(shop: Workshop, run: AddedRun) -> None:
@@ -56,7 +56,7 @@ async def test_an_answer_that_comes_after_the_cancel_changes_nothing(shop: Works
 
 async def test_a_cancel_gives_back_what_the_claim_charged(shop: Workshop) -> None:
     run = await shop.add_run(units=2)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     await claimed(claims)
     assert await shop.value("SELECT served FROM owner_service") == 1.0
     await cancelled_and_retried(shop, run)
@@ -65,7 +65,7 @@ async def test_a_cancel_gives_back_what_the_claim_charged(shop: Workshop) -> Non
 
 async def test_a_replay_that_comes_too_late_writes_nothing(shop: Workshop) -> None:
     run = await shop.add_run(units=1)
-    claims, control = Claims(shop.database, new_id()), Control(shop.database, shop.relay)
+    claims, control = Claims(shop.database, new_id(), LANE), Control(shop.database, shop.relay)
     error = WorkError("engine_failed", "it broke")
     await claims.report_failure(await claimed(claims), error, retry_delays=(), max_retries=0)
     await control.retry(run.run_id, run.owner)

@@ -45,7 +45,7 @@ async def test_a_claim_takes_another_unit_instead_of_waiting_for_a_locked_one(sh
     async with shop.database.pool.acquire() as other, other.transaction():
         first, second = (await shop.add_run(units=2)).unit_ids
         await other.execute("SELECT FROM unit WHERE id = $1 FOR UPDATE", first)
-        claim = await asyncio.wait_for(claimed(Claims(shop.database, new_id())), 5)
+        claim = await asyncio.wait_for(claimed(Claims(shop.database, new_id(), LANE)), 5)
     assert claim.unit_id == second
 
 
@@ -55,7 +55,7 @@ async def test_a_claim_locks_the_unit_only(shop: Workshop) -> None:
         await other.execute("SELECT FROM transcript_run WHERE id = $1 FOR UPDATE", run.run_id)
         await other.execute("SELECT FROM audio WHERE id = $1 FOR UPDATE", run.audio_id)
         await other.execute("INSERT INTO owner_stream VALUES ('ann', 1)")
-        claim = await asyncio.wait_for(claimed(Claims(shop.database, new_id())), 5)
+        claim = await asyncio.wait_for(claimed(Claims(shop.database, new_id(), LANE)), 5)
     assert claim.unit_id == run.unit_ids[0]
 
 
@@ -63,19 +63,19 @@ async def test_a_row_that_is_being_tied_to_a_unit_does_not_keep_it_from_being_cl
     async with shop.database.pool.acquire() as other, other.transaction():
         [unit_id] = (await shop.add_run()).unit_ids
         await other.execute("SELECT FROM unit WHERE id = $1 FOR KEY SHARE", unit_id)  # as a foreign key does
-        claim = await asyncio.wait_for(claimed(Claims(shop.database, new_id())), 5)
+        claim = await asyncio.wait_for(claimed(Claims(shop.database, new_id(), LANE)), 5)
     assert claim.unit_id == unit_id
 
 
 async def test_claims_of_one_moment_get_different_units(shop: Workshop) -> None:
     run = await shop.add_run(units=12)
-    workers = [Claims(shop.database, new_id()) for _ in range(12)]
+    workers = [Claims(shop.database, new_id(), LANE) for _ in range(12)]
     claims = await asyncio.gather(*(claimed(worker) for worker in workers))
     assert {claim.unit_id for claim in claims} == set(run.unit_ids)
 
 
 async def _added_chunk(shop: Workshop, run: AddedRun) -> None:
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     plan = await claimed(claims)
     await claims.add_chunk(plan, index=0, start=0, end=16_000, unit_id=new_id(), blob=None, language=None)
 
@@ -86,7 +86,7 @@ async def _due_unit(shop: Workshop, run: AddedRun) -> None:
 
 
 async def _lost_unit(shop: Workshop, run: AddedRun) -> None:
-    await claimed(Claims(shop.database, new_id()))  # of a worker that has no lease
+    await claimed(Claims(shop.database, new_id(), LANE))  # of a worker that has no lease
     await Sweep(shop.database, shop.broker, shop.relay).sweep()
 
 
@@ -99,7 +99,7 @@ async def _finished_chunk_that_wakes_the_plan(shop: Workshop, run: AddedRun) -> 
     await shop.database.pool.execute("UPDATE unit SET state = 'waiting'")
     async with shop.database.pool.acquire() as connection:
         await add_unit(connection, run)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     await finish(claims, await claimed(claims))
 
 
@@ -119,12 +119,12 @@ async def test_whatever_makes_a_unit_ready_writes_one_token(
 
 async def test_a_token_claims_only_in_its_lane(shop: Workshop) -> None:
     await shop.add_run(lane="whisper.base")
-    assert await Claims(shop.database, new_id()).claim_unit(LANE, new_id(), redelivered=False) is None
+    assert await Claims(shop.database, new_id(), LANE).claim_unit(new_id(), redelivered=False) is None
 
 
 async def test_the_claim_binds_token_and_holder_and_the_end_clears_them(shop: Workshop) -> None:
     worker_id, message_id = new_id(), new_id()
-    claims = Claims(shop.database, worker_id)
+    claims = Claims(shop.database, worker_id, LANE)
     [unit_id] = (await shop.add_run()).unit_ids
 
     async def binding() -> tuple[UUID | None, UUID | None]:

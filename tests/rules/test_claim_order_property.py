@@ -2,13 +2,16 @@
 
 The owner with the least service is next; of its units the most urgent; of those the one of the run with the least
 service (its position); of those the first. Each claim is charged to its owner. Ahead of that order go small units, as
-long as fewer than a quarter of the lane's slots (and at least one) run some.
+long as fewer than a quarter of the lane's slots (and at least one) run some. Tokens that come together get what they would
+get one after the other, but that each owner goes ahead once.
 """
 
+import asyncio
 import itertools
 from dataclasses import dataclass
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -37,22 +40,37 @@ class Unit:
 
 @dataclass
 class Lane:
-    """A lane's units, the seconds that each owner was served, and the slots of its workers."""
+    """A lane's units, the seconds that each owner was served, the slots of its workers, and tokens that come together."""
 
     units: list[Unit]
     served: dict[str, float]
     slots: list[int]
+    hands: list[int]
 
-    def next(self) -> Unit | None:
-        """Return the unit that is the fairest to do now."""
-        ready = [unit for unit in self.units if unit.state == "ready"]
-        if sum(unit.small for unit in self.units if unit.state == "running") < max(1, sum(self.slots) // 4):
-            ready = [unit for unit in ready if unit.small] or ready
-        return min(
-            ready,
-            key=lambda unit: (self.served[unit.owner], -unit.priority, unit.position, unit.id),
-            default=None,
-        )
+    def claim(self, tokens: int) -> list[Unit]:
+        """Give so many tokens the units that are the fairest to do now."""
+        claimed: list[Unit] = []
+        running = sum(unit.small for unit in self.units if unit.state == "running")
+        room = max(1, sum(self.slots) // 4) - running
+        while len(claimed) < min(room, tokens):
+            ahead = {unit.owner for unit in claimed}
+            if not self._take(
+                [unit for unit in self.units if unit.small and unit.owner not in ahead], claimed
+            ):
+                break
+        while len(claimed) < tokens and self._take(self.units, claimed):
+            pass
+        return claimed
+
+    def _take(self, units: list[Unit], claimed: list[Unit]) -> bool:
+        ready = [unit for unit in units if unit.state == "ready"]
+        if not ready:
+            return False
+        unit = min(ready, key=lambda unit: (self.served[unit.owner], -unit.priority, unit.position, unit.id))
+        unit.state = "running"
+        self.served[unit.owner] += unit.cost
+        claimed.append(unit)
+        return True
 
 
 @st.composite
@@ -76,7 +94,8 @@ def lanes(draw: st.DrawFn) -> Lane:
     ]
     # A hair's breadth apart, for the order of owners with the very same service is left open; costs are whole seconds.
     served = {owner: draw(st.integers(0, 80)) + index / 1000 for index, owner in enumerate(owners)}
-    return Lane(units, served, draw(st.lists(st.integers(1, 9), max_size=2)))
+    hands = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
+    return Lane(units, served, draw(st.lists(st.integers(1, 9), max_size=2)), hands)
 
 
 async def lay_out(shop: Workshop, lane: Lane, name: str) -> None:
@@ -114,16 +133,16 @@ async def lay_out(shop: Workshop, lane: Lane, name: str) -> None:
 async def test_claims_come_in_the_order_of_the_model(shop: Workshop, lane: Lane) -> None:
     name = f"simulated.{next(numbers)}"
     await lay_out(shop, lane, name)
-    claims = Claims(shop.database, new_id())
-    while expected := lane.next():
-        claim = await claims.claim_unit(name, new_id(), redelivered=False)
-        assert claim is not None
-        assert claim.unit_id == expected.id
-        expected.state = "running"
-        lane.served[expected.owner] += expected.cost
-        if expected.ends:
-            await finish(claims, claim)
-            expected.state = "done"
-    assert await claims.claim_unit(name, new_id(), redelivered=False) is None
+    claims = Claims(shop.database, new_id(), name)
+    hands = itertools.cycle(lane.hands)
+    while expected := lane.claim(next(hands)):
+        tokens = [claims.claim_unit(new_id(), redelivered=False) for _ in expected]
+        got = await asyncio.gather(*tokens)
+        assert [claim and claim.unit_id for claim in got] == [unit.id for unit in expected]
+        for claim, unit in zip(got, expected, strict=True):
+            if claim and unit.ends:
+                await finish(claims, claim)
+                unit.state = "done"
+    assert await claims.claim_unit(new_id(), redelivered=False) is None
     rows = await shop.database.pool.fetch("SELECT owner, served FROM owner_service WHERE lane = $1", name)
-    assert {row["owner"]: row["served"] for row in rows} == lane.served
+    assert {row["owner"]: row["served"] for row in rows} == pytest.approx(lane.served)

@@ -10,7 +10,7 @@ from lingoloop_transcriber.claims import Claims
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
 from tests.rules.commits import shut_gate
-from tests.rules.workshop import Workshop, claimed, finish
+from tests.rules.workshop import LANE, Workshop, claimed, finish
 
 
 async def new_run(shop: Workshop, units: int = 1, *, planned: bool = True) -> AddedRun:
@@ -23,7 +23,7 @@ async def done_events(shop: Workshop) -> int:
 
 async def test_two_last_chunks_that_end_at_once_close_the_run_once(shop: Workshop, migrated_url: str) -> None:
     run = await new_run(shop, units=2)
-    one, two = Claims(shop.database, new_id()), Claims(shop.database, new_id())
+    one, two = Claims(shop.database, new_id(), LANE), Claims(shop.database, new_id(), LANE)
     first, second = await claimed(one), await claimed(two)
     async with shut_gate(shop, migrated_url) as gate:
         ends = [asyncio.create_task(finish(one, first))]
@@ -42,7 +42,7 @@ async def test_the_plans_end_and_the_last_chunks_end_at_once_close_the_run_once(
     shop: Workshop, migrated_url: str, first: str
 ) -> None:
     run = await new_run(shop, planned=False)
-    one, two = Claims(shop.database, new_id()), Claims(shop.database, new_id())
+    one, two = Claims(shop.database, new_id(), LANE), Claims(shop.database, new_id(), LANE)
     chunk, plan = await claimed(one), await claimed(two)
     assert (chunk.kind, plan.kind) == ("chunk", "plan")
 
@@ -63,14 +63,14 @@ async def test_the_plans_end_and_the_last_chunks_end_at_once_close_the_run_once(
 
 async def test_chunks_that_all_ended_do_not_close_a_run_whose_plan_goes_on(shop: Workshop) -> None:
     run = await new_run(shop, planned=False)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     assert not await finish(claims, await claimed(claims))
     assert (await shop.run(run.run_id))["status"] == "processing"
 
 
 async def test_the_plans_end_closes_a_run_whose_chunks_have_ended(shop: Workshop) -> None:
     run = await new_run(shop, planned=False)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     await finish(claims, await claimed(claims))
     await claims.finish_plan(await claimed(claims))
     assert (await shop.run(run.run_id))["status"] == "succeeded"
@@ -80,7 +80,7 @@ async def test_after_a_unit_failed_for_good_the_others_still_finish_and_then_the
     shop: Workshop,
 ) -> None:
     run = await new_run(shop, units=3)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     broken = await claimed(claims)
     await claims.report_failure(broken, WorkError("not_audio", "no"), retry_delays=(), max_retries=0)
     seen = []
@@ -96,7 +96,7 @@ async def test_after_a_unit_failed_for_good_the_others_still_finish_and_then_the
 
 async def test_each_event_has_the_next_number(shop: Workshop) -> None:
     run = await new_run(shop, units=5)
-    workers = [Claims(shop.database, new_id()) for _ in range(5)]
+    workers = [Claims(shop.database, new_id(), LANE) for _ in range(5)]
     claims = [await claimed(worker) for worker in workers]
     await asyncio.gather(*(finish(worker, claim) for worker, claim in zip(workers, claims, strict=True)))
     numbers = await shop.database.pool.fetch(

@@ -93,8 +93,8 @@ async def served(shop: Workshop, owner: str) -> float:
 
 
 async def claim_order(shop: Workshop, names: dict[object, str]) -> str:
-    claims, order = Claims(shop.database, new_id()), ""
-    while claim := await claims.claim_unit(LANE, new_id(), redelivered=False):
+    claims, order = Claims(shop.database, new_id(), LANE), ""
+    while claim := await claims.claim_unit(new_id(), redelivered=False):
         order += names[claim.run_id]
     return order
 
@@ -112,7 +112,7 @@ async def test_one_owner_alone_gets_every_slot(shop: Workshop) -> None:
 
 async def test_a_claim_is_charged_with_the_units_length(shop: Workshop) -> None:
     await lay_out(shop, [Waiting("a", cost=17.5)], {})
-    await claimed(Claims(shop.database, new_id()))
+    await claimed(Claims(shop.database, new_id(), LANE))
     assert await served(shop, "ann") == 17.5
 
 
@@ -142,7 +142,7 @@ async def test_an_owner_that_is_active_keeps_its_place_when_more_is_uploaded(sho
 
 async def test_the_sweep_notices_who_has_become_idle(shop: Workshop) -> None:
     await lay_out(shop, [Waiting("a"), Waiting("b", "bob")], {})
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     await finish(claims, await claimed(claims))
     await Sweep(shop.database, shop.broker, shop.relay).sweep()
     rows = await shop.database.pool.fetch("SELECT owner FROM owner_service WHERE active")
@@ -167,7 +167,7 @@ async def test_small_runs_go_ahead_in_a_quarter_of_the_slots_and_at_least_one(
 async def test_a_place_ahead_is_free_again_when_its_small_run_has_ended(shop: Workshop) -> None:
     small = [Waiting("s", f"sam{number}", small=True) for number in range(2)]
     names = await lay_out(shop, [Waiting("L", positions=(0, 1)), *small], {"sam0": 1000, "sam1": 1000})
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     first = await claimed(claims)
     second = await claimed(claims)
     await finish(claims, first)
@@ -177,11 +177,11 @@ async def test_a_place_ahead_is_free_again_when_its_small_run_has_ended(shop: Wo
 
 async def test_small_runs_are_charged_too(shop: Workshop) -> None:
     await lay_out(shop, [Waiting("s", cost=9.0, small=True)], {})
-    await claimed(Claims(shop.database, new_id()))
+    await claimed(Claims(shop.database, new_id(), LANE))
     assert await served(shop, "ann") == 9.0
 
 
 async def test_among_small_runs_the_owner_with_the_least_service_is_next(shop: Workshop) -> None:
     small = [Waiting("x", "ann", small=True), Waiting("y", "bob", small=True)]
     names = await lay_out(shop, small, {"ann": 100, "bob": 50})
-    assert names[(await claimed(Claims(shop.database, new_id()))).run_id] == "y"
+    assert names[(await claimed(Claims(shop.database, new_id(), LANE))).run_id] == "y"

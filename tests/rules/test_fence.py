@@ -1,9 +1,12 @@
 """Rule 3: `attempt` fences every write; failures, losses and hand-backs are counted each in its own way."""
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from lingoloop_common.contracts.units import LOST_LIMIT
@@ -16,7 +19,7 @@ from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber.claims import Claim, Claims
 from tests.rows import AddedRun
 from tests.rules.commits import shut_gate
-from tests.rules.workshop import HandDelivery, HandSlots, Workshop, claimed, finish, settled
+from tests.rules.workshop import LANE, HandDelivery, HandSlots, Workshop, claimed, finish, settled
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 
@@ -60,9 +63,9 @@ FENCED_WRITES: dict[str, Callable[[Claims, Claim], Awaitable[object]]] = {
 @pytest.mark.parametrize("write", FENCED_WRITES)
 async def test_a_late_write_after_a_take_back_changes_nothing(shop: Workshop, write: str) -> None:
     await shop.add_run(status="queued")
-    message_id, late = new_id(), Claims(shop.database, new_id())
+    message_id, late = new_id(), Claims(shop.database, new_id(), LANE)
     claim = await claimed(late, message_id=message_id)
-    await claimed(Claims(shop.database, new_id()), message_id=message_id, redelivered=True)
+    await claimed(Claims(shop.database, new_id(), LANE), message_id=message_id, redelivered=True)
     before = await everything(shop)
     if write == "hand_back":
         await late.hand_back(claim)
@@ -78,7 +81,7 @@ async def test_a_worker_drops_the_result_of_a_unit_that_is_anothers(shop: Worksh
     delivery = HandDelivery()
     shop.transcriber(slots).worker.receive(delivery)
     call = await slots.call()
-    other = Claims(shop.database, new_id())
+    other = Claims(shop.database, new_id(), LANE)
     taken = await claimed(other, message_id=delivery.message_id, redelivered=True)
     call.finish(text="late")
     assert await settled(delivery) == "ack"
@@ -89,7 +92,7 @@ async def test_a_worker_drops_the_result_of_a_unit_that_is_anothers(shop: Worksh
 
 async def test_finishing_twice_with_the_same_attempt_is_success_and_doubles_nothing(shop: Workshop) -> None:
     await shop.add_run(units=2)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     claim = await claimed(claims)
     await finish(claims, claim)
     before = await everything(shop)
@@ -97,9 +100,63 @@ async def test_finishing_twice_with_the_same_attempt_is_success_and_doubles_noth
     assert await everything(shop) == before
 
 
+async def test_results_of_one_moment_are_one_change_of_their_run_and_one_event(shop: Workshop) -> None:
+    run = await shop.add_run(units=3)
+    claims = Claims(shop.database, new_id(), LANE)
+    held = [await claimed(claims) for _ in range(3)]
+    assert sorted(await asyncio.gather(*(finish(claims, claim) for claim in reversed(held)))) == [
+        False,
+        False,
+        True,
+    ]
+    row = await shop.run(run.run_id)
+    assert (row["status"], row["seq"], row["chunks_done"], row["units_left"]) == ("succeeded", 1, 3, 0)
+    [event] = await shop.database.pool.fetch("SELECT seq, owner_seq, data FROM run_event")
+    assert (event["seq"], event["owner_seq"]) == (1, 1)
+    assert [segment["index"] for segment in json.loads(event["data"])["segments"]] == [0, 1000, 2000]
+
+
+async def test_events_of_one_moment_are_numbered_without_a_gap_for_each_owner(shop: Workshop) -> None:
+    for owner in ("ann", "bob", "ann"):
+        await shop.add_run(owner=owner)
+    claims = Claims(shop.database, new_id(), LANE)
+    held = [await claimed(claims) for _ in range(3)]
+    await asyncio.gather(*(finish(claims, claim) for claim in held))
+    rows = await shop.database.pool.fetch("SELECT owner, owner_seq FROM run_event ORDER BY owner, owner_seq")
+    assert [tuple(row) for row in rows] == [("ann", 1), ("ann", 2), ("bob", 1)]
+    headers = await shop.database.pool.fetch("SELECT headers FROM outbox WHERE routing_key IS NOT NULL")
+    told = sorted(
+        (row["headers"]["cloudEvents_owner"], row["headers"]["cloudEvents_ownerseq"]) for row in headers
+    )
+    assert told == [("ann", 1), ("ann", 2), ("bob", 1)]
+
+
+async def test_a_result_of_the_same_moment_that_is_fenced_or_cannot_be_stored_harms_no_other(
+    shop: Workshop,
+) -> None:
+    run, other = await shop.add_run(units=2), await shop.add_run(owner="other", units=2)
+    claims = Claims(shop.database, new_id(), LANE)
+    held = [await claimed(claims) for _ in range(4)]
+    theirs = {claim.run_id: [one for one in held if one.run_id == claim.run_id] for claim in held}
+    fenced, stored = theirs[run.run_id]
+    broken, kept = theirs[other.run_id]
+    await shop.database.pool.execute("UPDATE unit SET attempt = attempt + 1 WHERE id = $1", fenced.unit_id)
+    answers = await asyncio.gather(
+        finish(claims, fenced),
+        finish(claims, stored),
+        finish(claims, broken, text="no text of PostgreSQL's: \0"),
+        finish(claims, kept),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [Fenced, bool, asyncpg.UntranslatableCharacterError, bool]
+    assert (await shop.run(run.run_id))["chunks_done"] == 1
+    assert (await shop.run(other.run_id))["chunks_done"] == 1
+    assert await shop.value("SELECT count(*) FROM segment") == 2
+
+
 async def test_ending_a_plan_twice_with_the_same_attempt_is_success(shop: Workshop) -> None:
     await shop.add_run(units=0, planned=False)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     claim = await claimed(claims)
     await claims.finish_plan(claim)
     before = await everything(shop)
@@ -137,7 +194,7 @@ async def counters(shop: Workshop, unit_id: UUID) -> tuple[int, int]:
 
 
 async def fail_once(shop: Workshop, code: str = "engine_failed") -> str:
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     return await claims.report_failure(
         await claimed(claims), WorkError(code, "it did not work"), retry_delays=(0,), max_retries=3
     )
@@ -188,7 +245,7 @@ async def test_an_error_that_nobody_foresaw_is_a_failure_too(shop: Workshop) -> 
 
 async def lose_once(shop: Workshop) -> None:
     """A worker claims and is gone; the sweep finds out."""
-    await claimed(Claims(shop.database, new_id()))
+    await claimed(Claims(shop.database, new_id(), LANE))
     await Sweep(shop.database, shop.broker, shop.relay).sweep()
 
 
@@ -220,7 +277,7 @@ async def test_the_eleventh_loss_found_by_the_sweep_ends_the_unit(shop: Workshop
 async def test_the_eleventh_loss_found_by_a_token_that_comes_back_ends_the_unit(shop: Workshop) -> None:
     run = await shop.add_run(lost=LOST_LIMIT)
     delivery = HandDelivery(redelivered=True)
-    await claimed(Claims(shop.database, new_id()), message_id=delivery.message_id)
+    await claimed(Claims(shop.database, new_id(), LANE), message_id=delivery.message_id)
     slots = HandSlots(1)
     shop.transcriber(slots).worker.receive(delivery)
     assert await settled(delivery) == "ack"

@@ -108,7 +108,7 @@ async def test_a_notifier_whose_client_goes_on_at_another(
     plant: Workshop, migrated_url: str, rabbitmq_url: str, tmp_path: Path
 ) -> None:
     run = await plant.add_run(units=4)
-    claims = Claims(plant.database, new_id())
+    claims = Claims(plant.database, new_id(), LANE)
 
     async def finish_one() -> None:
         await finish(claims, await claimed(claims))

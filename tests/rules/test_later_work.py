@@ -12,14 +12,14 @@ from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.settings import TranscriberSettings
 from tests.rows import add_unit
-from tests.rules.workshop import HandSlots, Workshop, claimed
+from tests.rules.workshop import LANE, HandSlots, Workshop, claimed
 from tests.waiting import eventually
 
 
 @pytest.mark.parametrize(("failures", "delay"), [(0, 5), (1, 30), (2, 120)])
 async def test_a_retry_waits_as_long_as_its_number_says(shop: Workshop, failures: int, delay: float) -> None:
     [unit_id] = (await shop.add_run(failures=failures)).unit_ids
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     error = WorkError("engine_failed", "no")
     await claims.report_failure(await claimed(claims), error, retry_delays=(5, 30, 120), max_retries=3)
     assert (await shop.unit(unit_id))["state"] == "waiting"

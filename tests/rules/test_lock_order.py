@@ -41,7 +41,7 @@ async def cancel(shop: Workshop, run: AddedRun) -> None:
 
 async def work(shop: Workshop, claims: Claims, luck: random.Random) -> None:
     """Claim and end units, one way or the other, until none is left."""
-    while claim := await claims.claim_unit(LANE, new_id(), redelivered=False):
+    while claim := await claims.claim_unit(new_id(), redelivered=False):
         try:
             match luck.randrange(6):
                 case 0:
@@ -66,7 +66,7 @@ async def test_finishes_failures_sweeps_and_cancels_at_once_never_deadlock(shop:
     luck = random.Random(5)
     runs = [await shop.add_run(owner=f"owner{number % 3}", units=40) for number in range(6)]
     async with shop.database.pool.acquire() as connection:
-        workers = [Claims(shop.database, await add_worker(connection)) for _ in range(6)]
+        workers = [Claims(shop.database, await add_worker(connection), LANE) for _ in range(6)]
     sweep = Sweep(shop.database, shop.broker, shop.relay)
     ended = asyncio.Event()
 
@@ -81,18 +81,20 @@ async def test_finishes_failures_sweeps_and_cancels_at_once_never_deadlock(shop:
 
     async with asyncio.TaskGroup() as tasks:
         sweeping = [tasks.create_task(sweep_on()) for _ in range(2)]
-        working = [tasks.create_task(work(shop, claims, luck)) for claims in workers]
+        working = [
+            tasks.create_task(work(shop, claims, luck)) for claims in workers * 4
+        ]  # so that groups form
         await asyncio.wait([*working, tasks.create_task(cancel_some())])
         ended.set()
         await asyncio.wait(sweeping)
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     assert await shop.value(deadlocks) == 0
     # What the last sweep released is finished without further ado.
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     while await shop.value("SELECT count(*) FROM unit WHERE state IN ('waiting', 'ready', 'running')"):
         await shop.database.pool.execute("UPDATE worker SET lease_until = now() - interval '1 s'")
         await sweep.sweep()
-        while claim := await claims.claim_unit(LANE, new_id(), redelivered=False):
+        while claim := await claims.claim_unit(new_id(), redelivered=False):
             await finish(claims, claim)
     for run in runs:
         row = await shop.run(run.run_id)
@@ -119,7 +121,7 @@ UNIT_ENDS: dict[str, Callable[[Claims, Claim], Awaitable[object]]] = {
 async def test_a_unit_is_not_held_while_its_run_is_waited_for(shop: Workshop, end: str) -> None:
     chunk = "chunk" in end
     run = await shop.add_run(units=int(chunk), planned=chunk)
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     claim = await claimed(claims)
     async with shop.database.pool.acquire() as connection, connection.transaction():
         await lock_run(connection, run.run_id)
@@ -136,7 +138,7 @@ async def test_a_unit_is_not_held_while_its_run_is_waited_for(shop: Workshop, en
 
 async def test_a_cancel_fences_the_holders_of_its_units(shop: Workshop) -> None:
     run = await shop.add_run()
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     claim = await claimed(claims)
     await cancel(shop, run)
     before = await shop.run(run.run_id)
@@ -156,5 +158,5 @@ async def test_an_event_of_an_owner_that_is_not_yet_committed_holds_up_no_claim_
     async with shop.database.pool.acquire() as connection, connection.transaction():
         run = await lock_run(connection, first.run_id)
         await change_run(connection, run, Change())
-        claims = [await asyncio.wait_for(claimed(Claims(shop.database, new_id())), 5) for _ in range(2)]
+        claims = [await asyncio.wait_for(claimed(Claims(shop.database, new_id(), LANE)), 5) for _ in range(2)]
     assert {claim.run_id for claim in claims} == {first.run_id, second.run_id}

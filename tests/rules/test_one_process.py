@@ -16,7 +16,7 @@ from lingoloop_common.store.database import Database, DatabaseInUse
 from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber.claims import Claims
 from tests.rows import add_worker
-from tests.rules.workshop import Workshop, claimed, simulated_slots
+from tests.rules.workshop import LANE, Workshop, claimed, simulated_slots
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ async def left_behind(shop: Workshop) -> None:
     await shop.add_run(units=2)
     async with shop.database.pool.acquire() as connection:
         worker_id = await add_worker(connection, lease=3600)
-    await claimed(Claims(shop.database, worker_id))
+    await claimed(Claims(shop.database, worker_id, LANE))
 
 
 async def fresh_start(shop: Workshop, *, alone: bool) -> int:

@@ -19,6 +19,7 @@ from lingoloop_transcriber.slots import Slot, Slots
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
 from tests.rules.workshop import (
+    LANE,
     EchoSlots,
     HandDelivery,
     Transcriber,
@@ -47,7 +48,7 @@ async def plan_of(shop: Workshop) -> dict[str, Any]:
 
 
 async def finish_chunks(shop: Workshop, count: int) -> None:
-    claims = Claims(shop.database, new_id())
+    claims = Claims(shop.database, new_id(), LANE)
     for _ in range(count):
         await finish(claims, await claimed(claims))
 
@@ -286,7 +287,7 @@ async def test_a_plan_that_goes_on_after_a_kill_gives_the_cuts_of_one_that_was_n
 async def test_a_plan_whose_worker_was_lost_goes_on_without_an_overlap(shop: Workshop) -> None:
     await shop.add_run(units=0, planned=False, duration_ms=60_000)
     message_id = new_id()
-    lost = Claims(shop.database, new_id())
+    lost = Claims(shop.database, new_id(), LANE)
     claim = await claimed(lost, message_id=message_id)
     await lost.add_chunk(
         claim, index=0, start=0, end=20 * SAMPLE_RATE, unit_id=new_id(), blob=None, language=None
@@ -315,7 +316,10 @@ async def test_the_plans_withholding_and_the_last_awaited_chunk_at_once_leave_a_
     for _ in range(5):
         await shop.database.pool.execute("TRUNCATE transcript_run, outbox, owner_service CASCADE")
         await shop.add_run(units=33, planned=False)
-        chunk_worker, plan_worker = Claims(shop.database, new_id()), Claims(shop.database, new_id())
+        chunk_worker, plan_worker = (
+            Claims(shop.database, new_id(), LANE),
+            Claims(shop.database, new_id(), LANE),
+        )
         chunk = await claimed(chunk_worker)
         await shop.database.pool.execute("UPDATE unit SET position = -1 WHERE kind = 'plan'")
         plan = await claimed(plan_worker)

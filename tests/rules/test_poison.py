@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lingoloop_common import metrics
 from lingoloop_common.child import Message
 from lingoloop_common.contracts.units import LOST_LIMIT, SAMPLE_RATE
 from lingoloop_common.lifecycle import running
@@ -17,7 +18,7 @@ from lingoloop_transcriber import worker as module
 from lingoloop_transcriber.slots import Slot, Slots
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
-from tests.rules.workshop import Call, HandDelivery, HandSlots, Workshop
+from tests.rules.workshop import LANE, Call, HandDelivery, HandSlots, Workshop
 from tests.waiting import eventually
 
 CONFIG = {"engine": "simulated", "model": None}
@@ -111,6 +112,8 @@ async def test_one_that_kills_its_worker_fails_with_worker_lost_and_its_neighbou
     poison = await add_poison(shop)
     neighbours = [await shop.add_run(owner=owner) for owner in ("cyd", "dan")]
     deliveries = [HandDelivery() for _ in range(3)]
+    counter = metrics.UNITS_ENDED.labels(LANE, "chunk", "failed")._value
+    before = counter.get()
     deaths = 0
     while await live_once(shop, deliveries):
         deaths += 1
@@ -118,5 +121,48 @@ async def test_one_that_kills_its_worker_fails_with_worker_lost_and_its_neighbou
     row, unit = await shop.run(poison.run_id), await shop.unit(poison.unit_ids[0])
     assert (row["status"], row["error_code"]) == ("failed", "worker_lost")
     assert (unit["lost"], unit["failures"], deaths) == (LOST_LIMIT + 1, 0, LOST_LIMIT + 1)
+    assert counter.get() == before + 1
     for neighbour in neighbours:
         assert (await shop.run(neighbour.run_id))["status"] == "succeeded"
+
+
+async def test_a_suspect_that_waits_for_its_turn_is_not_late_and_gives_up_when_the_worker_stops(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "suspects_pause", lambda: 0.0)
+    monkeypatch.setattr(module, "deadline", lambda *_, **__: 0.5)
+    await shop.add_run(units=3)
+    await shop.database.pool.execute("UPDATE unit SET lost = $1", module.SUSPECT)
+    slots = HandSlots(3)
+    transcriber = shop.transcriber(slots, grace=0.1)
+    deliveries = [HandDelivery() for _ in range(3)]
+    for delivery in deliveries:
+        transcriber.worker.receive(delivery)
+    for _ in range(2):  # each takes most of what it may; the third waits longer than that
+        call = await slots.call()
+        await asyncio.sleep(0.3)
+        call.finish()
+    await slots.call()
+    await transcriber.worker.stop()
+    states = await shop.database.pool.fetch("SELECT state, failures FROM unit ORDER BY state")
+    assert [tuple(row) for row in states] == [("done", 0), ("done", 0), ("ready", 0)]
+
+
+async def test_a_suspect_whose_turn_does_not_come_is_handed_back(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "suspects_pause", lambda: 0.0)
+    await shop.add_run(units=2)
+    await shop.database.pool.execute("UPDATE unit SET lost = $1", module.SUSPECT)
+    slots = HandSlots(2)
+    worker = shop.transcriber(slots, grace=0.1).worker
+    deliveries = [HandDelivery() for _ in range(2)]
+    for delivery in deliveries:
+        worker.receive(delivery)
+    await slots.call()
+    await eventually(lambda: len(worker.held()) == 2)
+    await worker.stop()
+    assert [delivery.settled for delivery in deliveries] == [["reject"], ["reject"]]
+    assert (
+        await shop.value("SELECT count(*) FROM unit WHERE state = 'ready' AND lost = $1", module.SUSPECT) == 2
+    )

@@ -95,7 +95,7 @@ async def test_one_sweeper_does_a_pass_and_others_do_not_wait_for_it(shop: Works
 
 async def test_a_pass_does_nothing_the_second_time(shop: Workshop) -> None:
     await shop.add_run()
-    await claimed(Claims(shop.database, new_id()))
+    await claimed(Claims(shop.database, new_id(), LANE))
     await sweep_of(shop).sweep()
     before = [dict(row) for row in await shop.database.pool.fetch("SELECT * FROM unit")], await shop.tokens()
     await sweep_of(shop).sweep()
@@ -112,7 +112,7 @@ async def test_units_of_a_worker_whose_lease_ended_are_ready_again(
     await shop.add_run()
     async with shop.database.pool.acquire() as connection:
         worker_id = await add_worker(connection, lease=lease)
-    await claimed(Claims(shop.database, worker_id))
+    await claimed(Claims(shop.database, worker_id, LANE))
     await sweep_of(shop).sweep()
     assert await shop.value("SELECT state FROM unit") == state
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from lingoloop_common import metrics
 from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.lifecycle import running
 from lingoloop_common.store.database import Database
@@ -104,17 +105,20 @@ async def test_a_copy_of_a_token_whose_unit_runs_here_is_acknowledged_at_once(sh
 async def test_a_copy_of_a_token_whose_unit_runs_elsewhere_is_surplus(shop: Workshop) -> None:
     await shop.add_run(units=2)
     message_id = new_id()
-    await claimed(Claims(shop.database, new_id()), message_id=message_id)
-    other = Claims(shop.database, new_id())
-    assert await other.claim_unit(LANE, message_id, redelivered=False) is None
+    await claimed(Claims(shop.database, new_id(), LANE), message_id=message_id)
+    other = Claims(shop.database, new_id(), LANE)
+    assert await other.claim_unit(message_id, redelivered=False) is None
     assert await shop.value("SELECT count(*) FROM unit WHERE state = 'running'") == 1
 
 
 async def test_a_token_that_comes_back_from_a_vanished_holder_takes_its_unit_back(shop: Workshop) -> None:
     [unit_id] = (await shop.add_run()).unit_ids
     message_id, me = new_id(), new_id()
-    vanished = await claimed(Claims(shop.database, new_id()), message_id=message_id)
-    mine = await claimed(Claims(shop.database, me), message_id=message_id, redelivered=True)
+    vanished = await claimed(Claims(shop.database, new_id(), LANE), message_id=message_id)
+    counter = metrics.UNITS_TAKEN_BACK.labels(LANE)._value
+    before = counter.get()
+    mine = await claimed(Claims(shop.database, me, LANE), message_id=message_id, redelivered=True)
+    assert counter.get() == before + 1
     assert (mine.unit_id, mine.attempt, mine.lost) == (unit_id, vanished.attempt + 1, 1)
     assert (await shop.unit(unit_id))["holder"] == me
 
@@ -122,29 +126,29 @@ async def test_a_token_that_comes_back_from_a_vanished_holder_takes_its_unit_bac
 async def test_a_token_takes_its_own_unit_back_although_a_fairer_one_is_ready(shop: Workshop) -> None:
     [unit_id] = (await shop.add_run()).unit_ids
     message_id = new_id()
-    await claimed(Claims(shop.database, new_id()), message_id=message_id)
+    await claimed(Claims(shop.database, new_id(), LANE), message_id=message_id)
     await shop.add_run(priority=9)
-    taken = await claimed(Claims(shop.database, new_id()), message_id=message_id, redelivered=True)
+    taken = await claimed(Claims(shop.database, new_id(), LANE), message_id=message_id, redelivered=True)
     assert taken.unit_id == unit_id
 
 
 async def test_a_token_that_did_not_come_back_takes_nothing_from_another_holder(shop: Workshop) -> None:
     [unit_id] = (await shop.add_run()).unit_ids
     message_id, holder = new_id(), new_id()
-    await claimed(Claims(shop.database, holder), message_id=message_id)
-    other = Claims(shop.database, new_id())
-    assert await other.claim_unit(LANE, message_id, redelivered=False) is None
+    await claimed(Claims(shop.database, holder, LANE), message_id=message_id)
+    other = Claims(shop.database, new_id(), LANE)
+    assert await other.claim_unit(message_id, redelivered=False) is None
     assert (await shop.unit(unit_id))["holder"] == holder
 
 
 async def test_a_token_whose_unit_was_taken_over_by_another_token_claims_freshly(shop: Workshop) -> None:
     [unit_id] = (await shop.add_run()).unit_ids
     first, second, holder = new_id(), new_id(), new_id()
-    lost = await claimed(Claims(shop.database, new_id()), message_id=first)
-    await Claims(shop.database, new_id()).hand_back(lost)
-    await claimed(Claims(shop.database, holder), message_id=second)
-    late = Claims(shop.database, new_id())
-    assert await late.claim_unit(LANE, first, redelivered=True) is None
+    lost = await claimed(Claims(shop.database, new_id(), LANE), message_id=first)
+    await Claims(shop.database, new_id(), LANE).hand_back(lost)
+    await claimed(Claims(shop.database, holder, LANE), message_id=second)
+    late = Claims(shop.database, new_id(), LANE)
+    assert await late.claim_unit(first, redelivered=True) is None
     assert (await shop.unit(unit_id))["holder"] == holder
 
 
@@ -228,8 +232,8 @@ async def test_a_broken_line_to_the_broker_costs_no_work(
 async def test_a_unit_that_was_taken_back_is_done_once(shop: Workshop) -> None:
     run = await shop.add_run()
     message_id = new_id()
-    await claimed(Claims(shop.database, new_id()), message_id=message_id)
-    mine = Claims(shop.database, new_id())
+    await claimed(Claims(shop.database, new_id(), LANE), message_id=message_id)
+    mine = Claims(shop.database, new_id(), LANE)
     await finish(mine, await claimed(mine, message_id=message_id, redelivered=True))
     assert await shop.value("SELECT count(*) FROM segment") == 1
     row = await shop.run(run.run_id)

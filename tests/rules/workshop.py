@@ -20,7 +20,7 @@ from lingoloop_common.lifecycle import Part
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
-from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.slot import SlotProcess
@@ -252,7 +252,7 @@ class Workshop:
         """Put a transcriber together as `app.parts` does; nothing is started."""
         own = database or self.database
         worker_id = new_id()
-        claims = Claims(own, worker_id)
+        claims = Claims(own, worker_id, LANE)
         worker = Worker(
             lane=LANE,
             broker=broker or self.broker,
@@ -325,7 +325,7 @@ class Workshop:
 
 async def claimed(claims: Claims, *, message_id: UUID | None = None, redelivered: bool = False) -> Claim:
     """Claim a unit that must be there."""
-    claim = await claims.claim_unit(LANE, message_id or new_id(), redelivered=redelivered)
+    claim = await claims.claim_unit(message_id or new_id(), redelivered=redelivered)
     assert claim is not None
     return claim
 
@@ -335,7 +335,7 @@ async def finish(claims: Claims, claim: Claim, *, text: str = "a word") -> bool:
     assert claim.chunk_index is not None
     at = claim.chunk_index
     segment = Segment(index=at * 1000, start=at, end=at + 1, text=text, confidence=1, words=[])
-    return await claims.finish_chunk(claim, [segment], engine_ms=1, slots=1)
+    return await claims.finish_chunk(Result(claim, [segment], engine_ms=1, slots=1))
 
 
 async def settled(delivery: HandDelivery) -> str:

@@ -20,7 +20,7 @@ def parts(
     """Return the parts of one worker, over the plumbing that the process has."""
     lane = lane_name(settings.engine, settings.model_name)
     worker_id = new_id()
-    claims = Claims(database, worker_id)
+    claims = Claims(database, worker_id, lane)
     slots = Slots(settings.slots, {"engine": settings.engine, "model": settings.model})
     worker = Worker(
         lane=lane,

@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import asyncpg
+import structlog
 
+from lingoloop_common import metrics
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS, Segment
@@ -17,9 +19,12 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
-from lingoloop_common.store.runs import Change, Fenced, change_run, fail_unit, lock_run
+from lingoloop_common.store.runs import Change, Fenced, change_run, change_runs, fail_unit, lock_run
+from lingoloop_transcriber.group_commit import GroupCommit
 
 SQL = load_queries(__package__, "claim.sql") | load_queries(__package__, "finish.sql")
+
+log = structlog.get_logger(__name__)
 
 LOCKED_PAUSE = 0.02
 """Seconds until a claim that met only locked units tries again (rule 1)."""
@@ -51,11 +56,11 @@ class Claim:
     chunk_blob: str | None
 
     @property
-    def sound_bytes(self) -> int | None:
-        """The size of a chunk's stored samples; None for a plan."""
+    def samples(self) -> int:
+        """How many samples a chunk has; 0 for a plan."""
         if self.start_sample is None or self.end_sample is None:
-            return None
-        return 2 * (self.end_sample - self.start_sample)
+            return 0
+        return self.end_sample - self.start_sample
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -68,40 +73,56 @@ class Claim:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an engine made of a chunk, the claim it was made for, and the slots that the fleet had then."""
+
+    claim: Claim
+    segments: list[Segment]
+    engine_ms: int
+    slots: int
+
+
 class Claims:
-    """The writes of one worker, named by its id."""
+    """The writes of one worker, named by its id, for the units of its lane.
 
-    def __init__(self, database: Database, worker_id: UUID) -> None:
-        self._database, self._worker_id = database, worker_id
+    Those that each unit takes, its claim and its result, go to the database together with those of other slots.
+    """
 
-    async def claim_unit(self, lane: str, message_id: UUID, *, redelivered: bool) -> Claim | None:
+    def __init__(self, database: Database, worker_id: UUID, lane: str) -> None:
+        self._database, self._worker_id, self._lane = database, worker_id, lane
+        self._claiming = GroupCommit(self._claim_units)
+        self._finishing = GroupCommit(self._finish_chunks)
+
+    async def claim_unit(self, message_id: UUID, *, redelivered: bool) -> Claim | None:
         """Turn a token into the unit that is the fairest to do now, or into its own if that is still its to do.
 
         Returns:
-            None when no unit of the lane is ready: the token is surplus.
+            None when no unit of the lane is ready, or the token is a copy: it is surplus.
         """
         while True:
-            # The pool's connection runs this as one statement, and so as one transaction: no lock outlives it.
             try:
-                row = await self._database.pool.fetchrow(
-                    SQL["claim_unit"], lane, message_id, self._worker_id, redelivered
-                )
+                row = await self._claiming.ask((message_id, redelivered))
             except asyncpg.UniqueViolationError:
-                # The token has its unit: mine, if the answer of my first claim was lost before it was committed; else
-                # another's, and this is a copy of the token (a relay that cannot delete what it sent sends it again).
+                # The token got its unit in this moment: mine, if the answer of my first claim was lost before it was
+                # committed; else another's, and this is a copy of the token.
                 if await self._database.pool.fetchval(SQL["token_is_mine"], message_id, self._worker_id):
                     continue
                 return None
-            if row is not None:
+            if row["id"] is not None:
                 # What the claim's own snapshot shows of a chunk never changes. A plan's ledger does, and a unit that was
                 # taken back may be another's again by now: those are read afresh.
+                held: Mapping[str, Any] | None = row
                 if row["afresh"]:
-                    row = await self._database.pool.fetchrow(
+                    held = await self._database.pool.fetchrow(
                         SQL["describe_unit"], row["id"], self._worker_id, message_id
                     )
-                if row is not None:
-                    return Claim.from_row(row)
-            elif not await self._database.pool.fetchval(SQL["any_ready"], lane):
+                if row["bound_to"] not in (None, self._worker_id):
+                    metrics.UNITS_TAKEN_BACK.labels(self._lane).inc()
+                    log.warning("took a unit back from a worker that vanished", unit_id=str(row["id"]))
+                if held is not None:
+                    return Claim.from_row(held)
+            elif row["bound_to"] or not await self._database.pool.fetchval(SQL["any_ready"], self._lane):
                 return None
             await asyncio.sleep(LOCKED_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311  (jitter, not a secret)
 
@@ -122,35 +143,13 @@ class Claims:
             if run["status"] == RunStatus.QUEUED:
                 await change_run(connection, run, Change(starts=True))
 
-    async def finish_chunk(
-        self, claim: Claim, segments: list[Segment], *, engine_ms: int, slots: int
-    ) -> bool:
+    async def finish_chunk(self, result: Result) -> bool:
         """Store a chunk's segments once; return whether this closed the run.
 
         Raises:
             Fenced: the unit is another's by now.
         """
-        assert claim.start_sample is not None  # a chunk's claim
-        assert claim.end_sample is not None
-        done = claim.end_sample - claim.start_sample
-        change = Change(units_ended=1, chunks_done=1, done_samples=done, segments=segments)
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            run = await connection.fetchrow(
-                SQL["finish_chunk"],
-                claim.run_id,
-                claim.unit_id,
-                claim.attempt,
-                engine_ms,
-                SEGMENTS.dump_json(segments).decode(),
-            )
-            if run is None:
-                raise Fenced("the run was deleted")
-            if not run["ended"]:
-                await self._must_have_ended(connection, claim)
-                return False
-            run = await change_run(connection, run, change)
-            await self._wake_plan(connection, run, slots)
-        return RunStatus(run["status"]).is_final
+        return await self._finishing.ask(result)
 
     async def add_chunk(
         self,
@@ -236,6 +235,45 @@ class Claims:
         """Make the unit ready again, uncounted. Commit first, then reject the token: it needs no new one."""
         await self._database.pool.execute(SQL["hand_back"], claim.unit_id, claim.attempt)
 
+    async def _claim_units(self, tokens: Sequence[tuple[UUID, bool]]) -> Sequence[Mapping[str, Any]]:
+        # The pool's connection runs this as one statement, and so as one transaction: no lock outlives it.
+        ids, redelivered = zip(*tokens, strict=True)
+        return await self._database.pool.fetch(
+            SQL["claim_units"], self._lane, ids, self._worker_id, redelivered
+        )
+
+    async def _finish_chunks(self, results: Sequence[Result]) -> Sequence[bool | Fenced]:
+        """Store results in one transaction; those of one run are one change of it, with one event."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(
+                SQL["finish_chunks"],
+                [result.claim.run_id for result in results],
+                [result.claim.unit_id for result in results],
+                [result.claim.attempt for result in results],
+                [result.engine_ms for result in results],
+                [SEGMENTS.dump_json(result.segments).decode() for result in results],
+            )
+            ended = {unit_id for row in rows for unit_id in row["ended"]}
+            done = [result for result in results if result.claim.unit_id in ended]
+            changes = [
+                (row, _chunks_done([result for result in done if result.claim.run_id == row["id"]]))
+                for row in rows
+                if row["ended"]
+            ]
+            slots = max(result.slots for result in results)
+            last_of = {result.claim.run_id: result.claim.unit_id for result in done}
+            closed = set()
+            for run in await change_runs(connection, changes) if changes else []:
+                await self._wake_plan(connection, run, slots)
+                if RunStatus(run["status"]).is_final:
+                    closed.add(last_of[run["id"]])
+            return [
+                result.claim.unit_id in closed
+                if result.claim.unit_id in ended
+                else await self._ended_before(connection, result.claim)
+                for result in results
+            ]
+
     async def _lock(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:
         run = await lock_run(connection, claim.run_id)
         if await connection.fetchrow(SQL["still_mine"], claim.unit_id, claim.attempt) is None:
@@ -246,13 +284,15 @@ class Claims:
         """End a unit; False when this very attempt had ended it before."""
         if await connection.fetchval(SQL["end_unit"], claim.unit_id, claim.attempt) is not None:
             return True
-        await self._must_have_ended(connection, claim)
+        if isinstance(before := await self._ended_before(connection, claim), Fenced):
+            raise before
         return False
 
-    async def _must_have_ended(self, connection: Connection, claim: Claim) -> None:
-        """Raise Fenced, unless this very attempt had ended the unit before (a commit whose answer was lost)."""
-        if not await connection.fetchval(SQL["ended_by_me"], claim.unit_id, claim.attempt):
-            raise Fenced("the unit is not this attempt's any more")
+    async def _ended_before(self, connection: Connection, claim: Claim) -> Literal[False] | Fenced:
+        """Return False when this very attempt had ended the unit (a commit whose answer was lost), else what to raise."""
+        if await connection.fetchval(SQL["ended_by_me"], claim.unit_id, claim.attempt):
+            return False
+        return Fenced("the unit is not this attempt's any more")
 
     async def _wake_plan(self, connection: Connection, run: Mapping[str, Any], slots: int) -> None:
         if not run["planned"] and _has_room(run, slots):
@@ -279,6 +319,17 @@ class Claims:
             )
             if claim.kind is UnitKind.CHUNK:
                 await self._wake_plan(connection, run, slots=0)
+
+
+def _chunks_done(results: Sequence[Result]) -> Change:
+    """Return the change that chunks of one run make together."""
+    segments = [segment for result in results for segment in result.segments]
+    return Change(
+        units_ended=len(results),
+        chunks_done=len(results),
+        done_samples=sum(result.claim.samples for result in results),
+        segments=sorted(segments, key=lambda segment: segment.index),
+    )
 
 
 def _has_room(run: Mapping[str, Any], slots: int) -> bool:

@@ -1,23 +1,29 @@
--- name: finish_chunk
--- The run first (lock order), then its unit, if it is still this attempt's, with its chunk and its segments.
-WITH run AS (
+-- name: finish_chunks
+-- Results of chunks: $1 runs, $2 units, $3 attempts, $4 ms in the engine, $5 segments in JSON. The runs first (lock order),
+-- then the units that are still their attempts', with chunks and segments. A row for each run that there is.
+WITH result AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[])
+        AS result (run_id, unit_id, attempt, engine_ms, segments)
+), run AS (
     SELECT r.*, a.duration_ms, now() AS now
     FROM transcript_run r JOIN audio a ON a.id = r.audio_id
-    WHERE r.id = $1 FOR NO KEY UPDATE OF r
+    WHERE r.id = ANY ($1) ORDER BY r.id FOR NO KEY UPDATE OF r
 ), ended AS (
     UPDATE unit SET state = 'done', message_id = NULL, holder = NULL, error_code = NULL, error_message = NULL
-    FROM run WHERE unit.id = $2 AND unit.attempt = $3 AND unit.state = 'running'
-    RETURNING unit.id
+    FROM result JOIN run ON run.id = result.run_id
+    WHERE unit.id = result.unit_id AND unit.attempt = result.attempt AND unit.state = 'running'
+    RETURNING result.*
 ), finished AS (
-    UPDATE chunk SET done_at = now(), done_attempt = $3, engine_ms = $4 FROM ended WHERE chunk.unit_id = ended.id
+    UPDATE chunk SET done_at = now(), done_attempt = ended.attempt, engine_ms = ended.engine_ms
+    FROM ended WHERE chunk.unit_id = ended.unit_id
 ), stored AS (
     INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)
-    SELECT $1, s.index, s.start, s."end", s.text, s.confidence, s.words
-    FROM ended, jsonb_to_recordset($5::text::jsonb) AS s (
+    SELECT ended.run_id, s.index, s.start, s."end", s.text, s.confidence, s.words
+    FROM ended, jsonb_to_recordset(ended.segments::jsonb) AS s (
         index int, start double precision, "end" double precision, text text, confidence double precision,
         words jsonb)
 )
-SELECT run.*, EXISTS (SELECT FROM ended) AS ended FROM run
+SELECT run.*, ARRAY(SELECT ended.unit_id FROM ended WHERE ended.run_id = run.id) AS ended FROM run
 
 -- name: end_unit
 UPDATE unit SET state = 'done', message_id = NULL, holder = NULL, error_code = NULL, error_message = NULL

@@ -21,7 +21,7 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
-from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.pace import Pace
 from lingoloop_transcriber.plan import Planner
 from lingoloop_transcriber.slots import Slot, Slots
@@ -171,7 +171,7 @@ class Worker:
                     return
                 redelivered = job.delivery.redelivered
                 claim = await self._until_it_works(
-                    lambda: self._claims.claim_unit(self._lane, message_id, redelivered=redelivered), job
+                    lambda: self._claims.claim_unit(message_id, redelivered=redelivered), job
                 )
                 if claim is None:
                     await _settle(job, done=True)
@@ -198,20 +198,25 @@ class Worker:
     async def _carry_out(self, job: Job, claim: Claim, slot: Slot) -> None:
         """Do the work and settle the token: acknowledged whenever the unit has an end, or is another's."""
         metrics.SLOTS_BUSY.labels(self._lane).inc()
-        begin = time.perf_counter()
         try:
             outcome = await self._outcome(job, claim, slot)
         finally:
             metrics.SLOTS_BUSY.labels(self._lane).dec()
             self._relay.tell()
-        if outcome == "done" and claim.kind is UnitKind.CHUNK:
-            self.pace.add(time.perf_counter() - begin, claim.cost)
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
         await _settle(job, done=outcome != "handed_back")
 
     async def _outcome(self, job: Job, claim: Claim, slot: Slot) -> str:
         try:
-            await self._run_until_stopped(job, claim, slot)
+            if await self._until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim), job):
+                log.warning("unit failed", code="worker_lost", lost=claim.lost)
+                return "failed"
+            async with self._turn(job, claim):
+                begin = time.perf_counter()
+                result = await self._run_until_stopped(job, claim, slot)
+            if result is not None:
+                await self._store(job, result)
+                self.pace.add(time.perf_counter() - begin, claim.cost)
         except Fenced as error:
             log.info("let go of a unit", reason=str(error))
             return "fenced"
@@ -219,13 +224,47 @@ class Worker:
             return await self._report(job, claim, error)
         except _Stopped as stopped:
             if stopped.reason == GONE:
+                log.info("let go of a unit", reason="the unit is another's by now, or cancelled")
                 return "fenced"
             await self._until_it_works(lambda: self._claims.hand_back(claim), job)
             return "handed_back"
+        except _GivenUp:
+            raise
+        except Exception as error:
+            log.exception("a fault in the worker")
+            fault = WorkError("internal_error", f"the worker failed ({type(error).__name__}); see its log")
+            return await self._report(job, claim, fault)
         return "done"
 
-    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot) -> None:
+    @contextlib.asynccontextmanager
+    async def _turn(self, job: Job, claim: Claim) -> AsyncIterator[None]:
+        """Let suspects have their turns one by one: what dies with one that kills its worker would be lost as often as it.
+
+        Raises:
+            _Stopped: it was ended before its turn came.
+        """
+        if claim.lost < SUSPECT:
+            yield
+            return
+        await asyncio.wait({job.stop}, timeout=suspects_pause())
+        turn = asyncio.ensure_future(self._suspects.acquire())
+        try:
+            watched: set[asyncio.Future[Any]] = {turn, job.stop}
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if job.stop.done():
+                raise _Stopped(job.stop.result())
+            yield
+        finally:
+            if turn.done():
+                self._suspects.release()
+            else:
+                turn.cancel()
+
+    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot) -> Result | None:
         """Run the unit; end it early when it is gone, when this worker stops, or at its deadline.
+
+        Returns:
+            A chunk's result, which is still to be stored; None for a plan, which stores its own.
 
         Raises:
             Fenced: the unit is another's.
@@ -248,42 +287,22 @@ class Worker:
             raise _Stopped(job.stop.result())
         raise WorkError("deadline", f"it took longer than {limit:.0f} seconds")
 
-    async def _execute(self, job: Job, claim: Claim, slot: Slot) -> None:
-        if await self._until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim), job):
-            return
+    async def _execute(self, job: Job, claim: Claim, slot: Slot) -> Result | None:
         try:
             await self._until_it_works(lambda: self._claims.start_run(claim), job)
             self._relay.tell()
-            async with self._turn(claim):
-                if claim.kind is UnitKind.PLAN:
-                    await self._planner.plan(claim, slot)
-                else:
-                    await self._transcribe(job, claim, slot)
+            if claim.kind is UnitKind.CHUNK:
+                return await self._transcribe(claim, slot)
+            await self._planner.plan(claim, slot)
         except BlobMissing:
             raise WorkError("audio_missing", "the recording is not in the storage any more") from None
         except BROKEN as error:
             # A plan goes on after its last stored cut; a cut whose commit was not answered may be there or not.
             log.warning("could not go on", error=str(error) or type(error).__name__)
             raise _Stopped(SHUTDOWN) from error
-        except (Fenced, WorkError, _GivenUp):
-            raise
-        except Exception as error:
-            log.exception("a fault in the worker")
-            raise WorkError(
-                "internal_error", f"the worker failed ({type(error).__name__}); see its log"
-            ) from error
+        return None
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, claim: Claim) -> AsyncIterator[None]:
-        """Let suspects have their turns one by one: what dies with one that kills its worker would be lost as often as it."""
-        if claim.lost < SUSPECT:
-            yield
-            return
-        await asyncio.sleep(suspects_pause())
-        async with self._suspects:
-            yield
-
-    async def _transcribe(self, job: Job, claim: Claim, slot: Slot) -> None:
+    async def _transcribe(self, claim: Claim, slot: Slot) -> Result:
         assert claim.chunk_index is not None
         assert claim.start_sample is not None
         assert claim.end_sample is not None
@@ -300,12 +319,12 @@ class Worker:
         engine_ms = answer.fields["engine_ms"]
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
         segments = SEGMENTS.validate_python(answer.fields["segments"])
-        closed = await self._until_it_works(
-            lambda: self._claims.finish_chunk(
-                claim, segments, engine_ms=engine_ms, slots=self._fleet_slots()
-            ),
-            job,
-        )
+        return Result(claim, segments, engine_ms, self._fleet_slots())
+
+    async def _store(self, job: Job, result: Result) -> None:
+        """Store a result, however long the database is away; then what it was made of is not needed any more."""
+        claim = result.claim
+        closed = await self._until_it_works(lambda: self._claims.finish_chunk(result), job)
         self._relay.tell()
         if closed:
             await self._blobs.delete_below(chunks_folder(claim.run_id))
@@ -318,7 +337,7 @@ class Worker:
         if claim.chunk_blob is not None:
             with contextlib.suppress(BlobMissing):
                 async with self._blobs.local_path(claim.chunk_blob) as path:
-                    if path.stat().st_size == claim.sound_bytes:  # else a crash left it half-written
+                    if path.stat().st_size == 2 * claim.samples:  # else a crash left it half-written
                         yield {"path": str(path), "whole": True}
                         return
         async with self._blobs.local_path(claim.audio_blob) as path:

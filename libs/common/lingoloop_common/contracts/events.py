@@ -36,7 +36,7 @@ class RunState(Wire):
 
 
 class RunUpdated(RunState):
-    """The run moved on; `segments` are those of the chunk that was finished."""
+    """The run moved on; `segments` are those of the chunks that were finished."""
 
     event: Literal["update"] = "update"
     segments: list[Segment] | None = None

@@ -1,6 +1,6 @@
 """Changes to runs: one transaction writes the state, its number, the event and the message about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -112,7 +112,20 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
     Raises:
         IllegalMove: the run's status has no such move.
     """
-    row = changed(run, change)
+    (row,) = await change_runs(connection, [(run, change)])
+    return row
+
+
+async def change_runs(connection: Connection, changes: Sequence[tuple[Row, Change]]) -> list[Row]:
+    """Do what `change_run` does for several runs, each of them once, in one statement."""
+    rows = [changed(run, change) for run, change in changes]
+    written = [_written(run, row, change) for (run, change), row in zip(changes, rows, strict=True)]
+    await connection.execute(SQL["write_changes"], *zip(*written, strict=True))
+    return rows
+
+
+def _written(run: Row, row: Row, change: Change) -> tuple[Any, ...]:
+    """Return what `write_changes` takes for one run."""
     ended = RunStatus(row["status"]).is_final
     frame: RunState = (RunDone if ended else RunUpdated)(**run_state(row), segments=change.segments or None)
     event_id, event_type = new_id(), events.DONE if ended else events.UPDATED
@@ -125,8 +138,7 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
         owner_seq=0,  # given by the statement
         at=row["now"],
     )
-    await connection.execute(
-        SQL["write_change"],
+    return (
         *(row[name] for name in WRITTEN),
         row["status"] != run["status"],
         row["owner"],
@@ -136,7 +148,6 @@ async def change_run(connection: Connection, run: Row, change: Change) -> Row:
         events.routing_key(row["owner"], row["id"], event_type),
         headers,
     )
-    return row
 
 
 def changed(run: Row, change: Change) -> Row:

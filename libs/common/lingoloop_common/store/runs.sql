@@ -5,28 +5,44 @@ FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE r.id = $1
 FOR NO KEY UPDATE OF r
 
--- name: write_change
--- All that is behind an event, at once: the run's row (this transaction has locked and read it), its open job, which has
--- the run's status, the event, and the message about it. The owner's number is given here too.
-WITH run AS (
-    UPDATE transcript_run SET
-        seq = $2, status = $3, units_left = $4, units_failed = $5, chunks_done = $6, done_samples = $7, planned = $8,
-        error_code = $9, error_message = $10, started_at = $11, completed_at = $12, updated_at = now()
-    WHERE id = $1
+-- name: write_changes
+-- All that is behind events, at once and for each run: its row (this transaction has locked and read it), its open job,
+-- which has the run's status, the event, and the message about it. The owners' numbers are given here too, and their
+-- streams locked in order.
+WITH change AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[], $8::boolean[], $9::text[],
+        $10::text[], $11::timestamptz[], $12::timestamptz[], $13::boolean[], $14::text[], $15::text[], $16::text[],
+        $17::uuid[], $18::text[], $19::jsonb[]
+    ) WITH ORDINALITY AS change (
+        id, seq, status, units_left, units_failed, chunks_done, done_samples, planned, error_code,
+        error_message, started_at, completed_at, moves, owner, event_type, data,
+        event_id, routing_key, headers, place
+    )
+), run AS (
+    UPDATE transcript_run r SET
+        seq = c.seq, status = c.status, units_left = c.units_left, units_failed = c.units_failed,
+        chunks_done = c.chunks_done, done_samples = c.done_samples, planned = c.planned, error_code = c.error_code,
+        error_message = c.error_message, started_at = c.started_at, completed_at = c.completed_at, updated_at = now()
+    FROM change c WHERE r.id = c.id
 ), jobs AS (
     UPDATE job SET
-        status = $3, error_message = CASE WHEN $3 = 'failed' THEN $10 END, updated_at = now()
-    WHERE $13 AND run_id = $1 AND status IN ('queued', 'processing')
+        status = c.status, error_message = CASE WHEN c.status = 'failed' THEN c.error_message END, updated_at = now()
+    FROM change c WHERE c.moves AND job.run_id = c.id AND job.status IN ('queued', 'processing')
 ), stream AS (
-    INSERT INTO owner_stream AS s (owner, last) VALUES ($14, 1)
-    ON CONFLICT (owner) DO UPDATE SET last = s.last + 1
-    RETURNING last
+    INSERT INTO owner_stream AS s (owner, last) SELECT owner, count(*) FROM change GROUP BY owner ORDER BY owner
+    ON CONFLICT (owner) DO UPDATE SET last = s.last + excluded.last
+    RETURNING owner, last
+), numbered AS (
+    SELECT change.*, last + 1 - row_number() OVER (PARTITION BY owner ORDER BY place DESC) AS owner_seq
+    FROM change JOIN stream USING (owner)
 ), event AS (
     INSERT INTO run_event (run_id, seq, owner, owner_seq, type, data)
-    SELECT $1, $2, $14, last, $15, $16 FROM stream
+    SELECT id, seq, owner, owner_seq, event_type, data FROM numbered
 )
 INSERT INTO outbox (message_id, routing_key, headers, body)
-SELECT $17, $18, $19::jsonb || jsonb_build_object('cloudEvents_ownerseq', last), convert_to($16, 'UTF8') FROM stream
+SELECT event_id, routing_key, headers || jsonb_build_object('cloudEvents_ownerseq', owner_seq), convert_to(data, 'UTF8')
+FROM numbered ORDER BY place
 
 -- name: activate_owner
 -- An owner who was idle starts level with the least served of the active ones: no saved-up claims, no debts forgiven.
