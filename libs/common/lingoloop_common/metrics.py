@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 OUTBOX_SENT = Counter("lingoloop_outbox_sent_total", "Messages confirmed by the broker.")
-OUTBOX_FAILURES = Counter("lingoloop_outbox_failures_total", "Batches that the broker did not confirm.")
+OUTBOX_FAILURES = Counter("lingoloop_outbox_failures_total", "Batches that could not be sent.")
 TOKENS_REFILLED = Counter("lingoloop_tokens_refilled_total", "Tokens the sweep found missing.", ["lane"])
 UNITS_TAKEN_BACK = Counter("lingoloop_units_taken_back_total", "Units of workers that vanished.", ["lane"])
 QUEUES_RECREATED = Counter(
