@@ -114,6 +114,15 @@ async def test_at_the_border_a_recording_is_still_small(world: World, border: st
     assert response.json()["text"]
 
 
+@pytest.mark.parametrize(("options", "charged"), [({}, 0.0), ({"model": "long"}, 1.0)])
+async def test_a_plan_is_charged_only_where_it_is_work(
+    world: World, options: dict[str, str], charged: float
+) -> None:
+    response = await world.post(world.new_owner(), media.wav(), **options)
+    cost = "SELECT cost FROM unit WHERE kind = 'plan' AND run_id::text = $1"
+    assert await world.database.pool.fetchval(cost, response.json()["runId"]) == charged
+
+
 async def test_a_large_recording_is_transcribed(world: World) -> None:
     owner = world.new_owner()
     body = await world.accepted(owner, media.wav_of_ms(61_000), model="long")

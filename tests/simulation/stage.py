@@ -10,6 +10,7 @@ from typing import Any
 
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker.rabbitmq import RabbitBroker
+from lingoloop_common.contracts.units import plan_cost
 from lingoloop_common.lifecycle import Part, end_task, running
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
@@ -119,6 +120,7 @@ class Stage:
                 status="queued",
                 duration_ms=round(seconds * 1000),
                 small=small,
+                cost=plan_cost(small=small),
             )
             if small:
                 await connection.execute(

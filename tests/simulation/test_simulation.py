@@ -28,10 +28,9 @@ WORKERS, SLOTS = 8, 64
 WINDOW = 60.0
 """Seconds in which workers come and go, after the first plans have been made."""
 
-FLOOD = 20
-"""How many newcomers come together once: more than small runs may take ahead of the order at once,
-which is 16, but not more than in two rounds. Those beyond are helped by the order alone, which does not put them first:
-it has many owners who were served alike, and a newcomer's plan has put it a second behind them."""
+FLOOD = 60
+"""How many newcomers come together once: nearly as many as there are slots, and more than small runs may take ahead of
+the order in two rounds, which is 32."""
 
 
 @pytest.fixture

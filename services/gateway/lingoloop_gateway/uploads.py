@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
-from lingoloop_common.contracts.units import PLAN_COST, UnitKind, lane_name
+from lingoloop_common.contracts.units import UnitKind, lane_name, plan_cost
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.relay import Relay
@@ -197,7 +197,7 @@ class Uploads:
             not accepted.large,
             options.priority,
             0.0,
-            PLAN_COST,
+            plan_cost(small=not accepted.large),
         )
         await connection.execute(RUN_SQL["insert_token"], lane)
         await connection.execute(RUN_SQL["activate_owner"], lane, owner)

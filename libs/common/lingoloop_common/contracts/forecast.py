@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from uuid import UUID
 
-from lingoloop_common.contracts.units import PLAN_COST, SMALL_SHARE
+from lingoloop_common.contracts.units import SMALL_SHARE, plan_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class LaneOutlook:
             for run in alike:
                 if run.waits:
                     yield not run.small, self._level(owner) + before, owner, run.id
-                    before += PLAN_COST
+                    before += plan_cost(small=run.small)
             before += sum(_left(run) for run in alike if not run.waits)
 
     def _level(self, owner: str) -> float:

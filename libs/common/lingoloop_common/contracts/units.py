@@ -15,9 +15,6 @@ LOST_LIMIT = 10
 CONSUMER_TIMEOUT = 1_800.0
 """Seconds after which RabbitMQ, as it comes, takes a token back from a consumer that has not settled it."""
 
-PLAN_COST = 1.0
-"""Seconds of audio that an owner is charged for a plan."""
-
 SMALL_SHARE = 0.25
 """The part of a lane's slots that small runs may take ahead of the order (rule 11)."""
 
@@ -85,6 +82,14 @@ def deadline(expected: float, *, ceiling: float) -> float:
 def longest_unit(job_timeout: float) -> float:
     """Return the ceiling of deadlines: the setting, but a minute less than the broker waits for an acknowledgement."""
     return min(job_timeout, CONSUMER_TIMEOUT - 60.0)
+
+
+def plan_cost(*, small: bool) -> float:
+    """Return the seconds of audio that an owner is charged for a plan.
+
+    A small run's is free: it takes a moment, and would put the run's only chunk behind all owners who were served alike.
+    """
+    return 0.0 if small else 1.0
 
 
 def chunks_ahead(slots: int, planned: int) -> int:
