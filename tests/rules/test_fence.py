@@ -154,6 +154,27 @@ async def test_a_result_of_the_same_moment_that_is_fenced_or_cannot_be_stored_ha
     assert await shop.value("SELECT count(*) FROM segment") == 2
 
 
+async def test_of_two_attempts_at_one_unit_that_end_in_the_same_moment_only_the_last_counts(
+    shop: Workshop,
+) -> None:
+    run = await shop.add_run(units=2)
+    message_id, claims = new_id(), Claims(shop.database, new_id(), LANE)
+    late = await claimed(claims, message_id=message_id)
+    held = await claimed(claims, message_id=message_id, redelivered=True)
+    assert (held.unit_id, held.attempt) == (late.unit_id, late.attempt + 1)
+    answers = await asyncio.gather(
+        finish(claims, late, text="late"),
+        finish(claims, held, text="in time"),
+        finish(claims, held, text="once more"),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [Fenced, bool, bool]
+    row = await shop.run(run.run_id)
+    assert (row["units_left"], row["chunks_done"]) == (1, 1)
+    assert await shop.value("SELECT count(*) FROM segment") == 1
+    assert await shop.value("SELECT text FROM segment") in {"in time", "once more"}
+
+
 async def test_ending_a_plan_twice_with_the_same_attempt_is_success(shop: Workshop) -> None:
     await shop.add_run(units=0, planned=False)
     claims = Claims(shop.database, new_id(), LANE)

@@ -253,25 +253,18 @@ class Claims:
                 [result.engine_ms for result in results],
                 [SEGMENTS.dump_json(result.segments).decode() for result in results],
             )
-            ended = {unit_id for row in rows for unit_id in row["ended"]}
-            done = [result for result in results if result.claim.unit_id in ended]
-            changes = [
-                (row, _chunks_done([result for result in done if result.claim.run_id == row["id"]]))
-                for row in rows
-                if row["ended"]
-            ]
+            changed = [row for row in rows if row["ended"]]
+            changes = [(row, _chunks_done([results[place - 1] for place in row["ended"]])) for row in changed]
+            runs = await change_runs(connection, changes) if changes else []
             slots = max(result.slots for result in results)
-            last_of = {result.claim.run_id: result.claim.unit_id for result in done}
-            closed = set()
-            for run in await change_runs(connection, changes) if changes else []:
+            closed: dict[int, bool] = {}
+            for row, run in zip(changed, runs, strict=True):
                 await self._wake_plan(connection, run, slots)
-                if RunStatus(run["status"]).is_final:
-                    closed.add(last_of[run["id"]])
+                closed |= dict.fromkeys(row["ended"], False)
+                closed[row["ended"][-1]] = RunStatus(run["status"]).is_final
             return [
-                result.claim.unit_id in closed
-                if result.claim.unit_id in ended
-                else await self._ended_before(connection, result.claim)
-                for result in results
+                closed[place] if place in closed else await self._ended_before(connection, result.claim)
+                for place, result in enumerate(results, 1)
             ]
 
     async def _lock(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:

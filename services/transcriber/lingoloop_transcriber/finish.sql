@@ -1,9 +1,10 @@
 -- name: finish_chunks
 -- Results of chunks: $1 runs, $2 units, $3 attempts, $4 ms in the engine, $5 segments in JSON. The runs first (lock order),
--- then the units that are still their attempts', with chunks and segments. A row for each run that there is.
+-- then the units that are still their attempts', with chunks and segments. A row for each run that there is; `ended` are
+-- the places, from 1, of its results that were stored.
 WITH result AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[])
-        AS result (run_id, unit_id, attempt, engine_ms, segments)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[]) WITH ORDINALITY
+        AS result (run_id, unit_id, attempt, engine_ms, segments, place)
 ), run AS (
     SELECT r.*, a.duration_ms, now() AS now
     FROM transcript_run r JOIN audio a ON a.id = r.audio_id
@@ -23,7 +24,7 @@ WITH result AS (
         index int, start double precision, "end" double precision, text text, confidence double precision,
         words jsonb)
 )
-SELECT run.*, ARRAY(SELECT ended.unit_id FROM ended WHERE ended.run_id = run.id) AS ended FROM run
+SELECT run.*, ARRAY(SELECT place FROM ended WHERE ended.run_id = run.id ORDER BY place) AS ended FROM run
 
 -- name: end_unit
 UPDATE unit SET state = 'done', message_id = NULL, holder = NULL, error_code = NULL, error_message = NULL
