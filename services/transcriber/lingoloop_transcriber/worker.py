@@ -211,6 +211,8 @@ class Worker:
             if await self._until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim), job):
                 log.warning("unit failed", code="worker_lost", lost=claim.lost)
                 return "failed"
+            await self._until_it_works(lambda: self._claims.start_run(claim), job)
+            self._relay.tell()
             async with self._turn(job, claim):
                 begin = time.perf_counter()
                 result = await self._run_until_stopped(job, claim, slot)
@@ -271,7 +273,7 @@ class Worker:
             WorkError: it failed.
             _Stopped: it was ended early.
         """
-        work = asyncio.create_task(self._execute(job, claim, slot))
+        work = asyncio.create_task(self._execute(claim, slot))
         limit = deadline(self._expected(claim), ceiling=self._rules.job_timeout)
         try:
             watched: set[asyncio.Future[Any]] = {work, job.stop}
@@ -287,10 +289,8 @@ class Worker:
             raise _Stopped(job.stop.result())
         raise WorkError("deadline", f"it took longer than {limit:.0f} seconds")
 
-    async def _execute(self, job: Job, claim: Claim, slot: Slot) -> Result | None:
+    async def _execute(self, claim: Claim, slot: Slot) -> Result | None:
         try:
-            await self._until_it_works(lambda: self._claims.start_run(claim), job)
-            self._relay.tell()
             if claim.kind is UnitKind.CHUNK:
                 return await self._transcribe(claim, slot)
             await self._planner.plan(claim, slot)
