@@ -30,23 +30,23 @@ def make(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     return jwt.encode(claims, secret, algorithm=algorithm)
 
 
-def refused(token: str) -> Problem:
+async def refused(token: str, tokens: Tokens = TOKENS) -> Problem:
     with pytest.raises(Problem) as caught:
-        TOKENS.check(token)
+        await tokens.check(token)
     assert caught.value.code == "unauthorized"
     assert len(token) < 20 or token not in caught.value.detail
     return caught.value
 
 
-def test_a_signed_token_names_owner_scopes_and_end() -> None:
+async def test_a_signed_token_names_owner_scopes_and_end() -> None:
     issued = now()
-    caller = TOKENS.check(TOKENS.sign("ann", "runs:read admin", issued_at=issued, ttl=60))
+    caller = await TOKENS.check(TOKENS.sign("ann", "runs:read admin", issued_at=issued, ttl=60))
     assert caller == Caller("ann", frozenset({READ, ADMIN}), issued + 60)
 
 
-def test_clocks_may_differ_by_half_a_minute() -> None:
-    assert TOKENS.check(make(exp=now() - LEEWAY + 5)).owner == "ann"
-    assert "expired" in refused(make(exp=now() - LEEWAY - 5)).detail
+async def test_clocks_may_differ_by_half_a_minute() -> None:
+    assert (await TOKENS.check(make(exp=now() - LEEWAY + 5))).owner == "ann"
+    assert "expired" in (await refused(make(exp=now() - LEEWAY - 5))).detail
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_clocks_may_differ_by_half_a_minute() -> None:
         "ü.ü.ü",
     ],
 )
-def test_any_other_token_is_refused(token: str) -> None:
-    refused(token)
+async def test_any_other_token_is_refused(token: str) -> None:
+    await refused(token)
 
 
 @given(st.text(max_size=60))
-def test_garbage_is_refused_and_never_an_error(token: str) -> None:
-    refused(token)
+async def test_garbage_is_refused_and_never_an_error(token: str) -> None:
+    await refused(token)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_garbage_is_refused_and_never_an_error(token: str) -> None:
         (None, READ, False),
     ],
 )
-def test_scopes(scopes: str | None, needed: str, may: bool) -> None:
-    caller = TOKENS.check(make(scope=scopes))
+async def test_scopes(scopes: str | None, needed: str, may: bool) -> None:
+    caller = await TOKENS.check(make(scope=scopes))
     if may:
         caller.require(needed)
     else:

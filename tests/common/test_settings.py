@@ -86,6 +86,25 @@ def test_all_wrong_values_are_named_together_and_none_is_shown(monkeypatch: pyte
     assert "hunter2" not in text
 
 
+def test_a_secret_or_an_identity_provider_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTH_JWT_SECRET")
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    text = complaint()
+    assert "AUTH_JWT_SECRET: is not set, nor is AUTH_JWKS_URL" in text
+    assert "LOG_LEVEL" in text
+    monkeypatch.delenv("LOG_LEVEL")
+    monkeypatch.setenv("AUTH_JWKS_URL", "https://id.example/.well-known/jwks.json")
+    assert read_settings(AllSettings).auth_jwt_secret is None
+
+
+@pytest.mark.parametrize("url", ["id.example", "file:///etc/keys", "https://user:hunter2@id.example/keys"])
+def test_an_identity_provider_is_reached_by_http(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AUTH_JWKS_URL", url)
+    text = complaint()
+    assert "AUTH_JWKS_URL" in text
+    assert url not in text
+
+
 def test_secrets_do_not_show_in_print() -> None:
     settings = read_settings(AllSettings)
     assert "pa55" not in f"{settings!r} {settings}"

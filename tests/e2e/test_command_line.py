@@ -14,6 +14,7 @@ import pytest_asyncio
 from lingoloop.client import Client
 from lingoloop.folder import DataFolder
 from lingoloop.server import local_token
+from lingoloop_common.auth import Tokens
 from tests import media
 from tests.command_line import run, server
 from tests.waiting import eventually
@@ -135,6 +136,14 @@ async def test_a_key_opens_the_server_until_it_is_revoked(person: Person) -> Non
     assert (code, err.count("\n")) == (1, 1)
     assert "no valid key" in err
     assert "\trevoked " in (await person.types("keys", "list"))[1]
+
+
+async def test_a_token_is_made_for_the_audience_that_the_services_are_told_of() -> None:
+    secret = "a-secret-for-tests-that-is-long-enough-0123456789"
+    settings = {"AUTH_JWT_SECRET": secret, "AUTH_AUDIENCE": "lingoloop"}
+    code, token, _ = await run("token", "--sub", "ann", **settings)
+    assert code == 0
+    assert (await Tokens(secret, audience="lingoloop").check(token.strip())).owner == "ann"
 
 
 @pytest.mark.parametrize("words", [("token",), ("keys", "create")])

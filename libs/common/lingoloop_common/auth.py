@@ -2,12 +2,15 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 from aiohttp import web
 
 from lingoloop_common import keys
 from lingoloop_common.errors import Problem
+from lingoloop_common.jwks import ALGORITHMS, KeySet, KeysUnavailable
+from lingoloop_common.settings import WebSettings
 from lingoloop_common.store.database import Database
 
 LEEWAY = 30
@@ -35,40 +38,87 @@ class Caller:
 
 
 class Tokens:
-    """Checks and makes tokens that are signed with the server's secret (RFC 7519, HS256)."""
+    """Checks tokens (RFC 7519) that are signed with the server's secret, or by an identity provider; makes the former.
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    Args:
+        secret: for HS256; None: only the provider's tokens count.
+        keys: the provider's, for RS256 and ES256; None: only the secret's count.
+        audience: who the tokens are for (`aud`); None: those that say so are for others.
+        issuer: who must have made the provider's tokens (`iss`).
+    """
+
+    def __init__(
+        self,
+        secret: str | None,
+        keys: KeySet | None = None,
+        *,
+        audience: str | None = None,
+        issuer: str | None = None,
+    ) -> None:
+        self._secret, self._keys, self._audience, self._issuer = secret, keys, audience, issuer
 
     def sign(self, owner: str, scope: str, *, issued_at: int, ttl: int) -> str:
         """Return a token for `owner` that ends `ttl` seconds after `issued_at`."""
+        assert self._secret is not None  # only who has it makes tokens
         claims = {"sub": owner, "scope": scope, "iat": issued_at, "exp": issued_at + ttl}
+        if self._audience:
+            claims["aud"] = self._audience
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
-    def check(self, token: str) -> Caller:
+    async def check(self, token: str) -> Caller:
         """Return who a token speaks for.
 
         Raises:
-            Problem: `unauthorized`; the text says why, not what the token holds.
+            Problem: `unauthorized`; the text says why, not what the token holds. `unavailable` when it needs keys that
+                cannot be read.
         """
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=["HS256"],
-                leeway=LEEWAY,
-                options={"require": ["sub", "exp"]},
-            )
+            claims = await self._claims(token)
         except jwt.ExpiredSignatureError:
             raise Problem("unauthorized", "the token has expired; get a new one") from None
-        except jwt.InvalidTokenError as error:
+        except jwt.PyJWTError as error:
             raise Problem("unauthorized", f"the token is not valid: {error}") from None
         except UnicodeError:
             raise Problem("unauthorized", "the token is not valid: it is no text") from None
+        except KeysUnavailable:
+            raise Problem("unavailable", "the identity provider's keys cannot be read; try again") from None
         owner = claims["sub"]
         if not owner or len(owner) > 200 or "\x00" in owner:
             raise Problem("unauthorized", "the token's subject must have 1 to 200 characters")
-        return Caller(owner, frozenset(str(claims.get("scope", "")).split()), float(claims["exp"]))
+        return Caller(owner, frozenset(_scopes(claims.get("scope"))), float(claims["exp"]))
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        """Check a token with the key that its kind must have been signed with: what it says decides only which kind."""
+        head = jwt.get_unverified_header(token)
+        rules: dict[str, Any] = {
+            "leeway": LEEWAY,
+            "audience": self._audience,
+            "options": {"require": ["sub", "exp"]},
+        }
+        if self._secret is not None and head.get("alg") == "HS256":
+            return jwt.decode(token, self._secret, algorithms=["HS256"], **rules)
+        if self._keys is None or head.get("alg") not in ALGORITHMS.values():
+            raise jwt.InvalidAlgorithmError("it is not signed in a way that counts here")
+        found = await self._keys.find(head.get("kid"))
+        if found is None:
+            raise jwt.InvalidTokenError("the identity provider has no such key")
+        return jwt.decode(token, found.key, algorithms=[found.algorithm], issuer=self._issuer, **rules)
+
+
+def read_tokens(settings: WebSettings) -> Tokens:
+    """Return what the settings say of who may."""
+    secret, url = settings.auth_jwt_secret, settings.auth_jwks_url
+    return Tokens(
+        secret.get_secret_value() if secret else None,
+        KeySet(url) if url else None,
+        audience=settings.auth_audience,
+        issuer=settings.auth_issuer,
+    )
+
+
+def _scopes(given: object) -> list[str]:
+    """Return a token's scopes: words in a text (RFC 8693, section 4.2), or a list, as some providers have it."""
+    return [str(scope) for scope in given] if isinstance(given, list) else str(given or "").split()
 
 
 class Callers:
@@ -94,7 +144,9 @@ class Callers:
         if kind.lower() != "bearer" or not given:
             raise Problem("unauthorized", "send Authorization: Bearer with a token")
         given = given.strip()
-        caller = await self._by_key(given) if given.startswith(keys.PREFIX) else self._tokens.check(given)
+        caller = (
+            await self._by_key(given) if given.startswith(keys.PREFIX) else await self._tokens.check(given)
+        )
         caller.require(scope)
         return caller
 

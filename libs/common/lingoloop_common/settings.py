@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lingoloop_common.contracts.units import lane_name
@@ -62,7 +62,10 @@ class WebSettings(BaseSettings):
 
     model_config = CONFIG
 
-    auth_jwt_secret: SecretStr
+    auth_jwks_url: str | None = Field(None, pattern=r"^https?://[^/@\s]+(/\S*)?$")
+    auth_jwt_secret: SecretStr | None = Field(None, validate_default=True)
+    auth_audience: str | None = None
+    auth_issuer: str | None = None
     poll_interval_ms: int = Field(2_000, ge=100, le=60_000)
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -77,7 +80,11 @@ class WebSettings(BaseSettings):
 
     @field_validator("auth_jwt_secret")
     @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
+    def _long_enough(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            if info.data.get("auth_jwks_url") is None:
+                raise ValueError("is not set, nor is AUTH_JWKS_URL; make a secret with: openssl rand -hex 32")
+            return None
         if len(value.get_secret_value().encode()) < 32:  # RFC 7518, section 3.2
             raise ValueError("must be at least 32 bytes; make one with: openssl rand -hex 32")
         return value

@@ -61,4 +61,6 @@ async def find_server(folder: DataFolder, *, start: bool) -> AsyncIterator[Serve
 
 def local_token(folder: DataFolder) -> str:
     """Return a token for the person at this machine."""
-    return Tokens(folder.secret()).sign(LOCAL, SCOPE, issued_at=int(time.time()), ttl=TTL)
+    return Tokens(folder.secret(), audience=os.environ.get("AUTH_AUDIENCE")).sign(
+        LOCAL, SCOPE, issued_at=int(time.time()), ttl=TTL
+    )

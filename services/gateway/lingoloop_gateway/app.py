@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lingoloop_common.auth import Callers, Tokens
+from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.http import HttpServer
@@ -45,7 +45,7 @@ def parts(
         default_engine=settings.engine,
         default_model=settings.model_name,
     )
-    callers = Callers(Tokens(settings.auth_jwt_secret.get_secret_value()), database)
+    callers = Callers(read_tokens(settings), database)
     control = Control(database, relay)
     api = Server(
         callers=callers,

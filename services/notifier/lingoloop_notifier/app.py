@@ -1,6 +1,6 @@
 """Puts a notifier together; the list is the order in which its parts start."""
 
-from lingoloop_common.auth import Callers, Tokens
+from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.broker import Broker
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import HttpServer
@@ -17,7 +17,7 @@ def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> 
     """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
     hub = Hub()
     feed = Feed(broker, hub.on_event, hub.on_reconnect)
-    callers = Callers(Tokens(settings.auth_jwt_secret.get_secret_value()), database)
+    callers = Callers(read_tokens(settings), database)
     interval = settings.poll_interval_ms / 1000
     forecasts = Forecasts(database, max_age=interval)
     api = Server(database=database, hub=hub, feed=feed, callers=callers, forecasts=forecasts)

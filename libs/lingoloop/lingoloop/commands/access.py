@@ -37,7 +37,11 @@ def token(
     """
     _check(sub, scope)
     secret = os.environ.get("AUTH_JWT_SECRET") or data_folder(data).secret()
-    print(Tokens(secret).sign(sub, scope, issued_at=int(time.time()), ttl=ttl))
+    print(
+        Tokens(secret, audience=os.environ.get("AUTH_AUDIENCE")).sign(
+            sub, scope, issued_at=int(time.time()), ttl=ttl
+        )
+    )
 
 
 @keys.command()
