@@ -1,17 +1,19 @@
 """The transcript as a file: paragraphs, SRT and VTT that players show as they are, and every format over HTTP."""
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import av
+import docx
 import orjson
 import pysubs2
 import pytest
 import pytest_asyncio
 from av.subtitles.subtitle import AssSubtitle
 
-from lingoloop_gateway.exports import FORMATS, write_srt, write_txt, write_vtt
+from lingoloop_gateway.exports import FORMATS, write_docx, write_srt, write_txt, write_vtt
 from lingoloop_gateway.subtitles import Cue, milliseconds, srt_block, timestamp, vtt_block
 from tests import media
 from tests.gateway.world import World
@@ -195,20 +197,47 @@ async def test_a_file_without_cues(write: Any, text: str) -> None:
 # Every format
 
 
-@pytest.mark.parametrize("fmt", FORMATS)
-async def test_an_export_is_written_while_the_segments_are_read(fmt: str) -> None:
+@pytest.mark.parametrize(("fmt", "held"), [("txt", 30), ("json", 1), ("srt", 1), ("vtt", 1)])
+async def test_an_export_is_written_while_the_segments_are_read(fmt: str, held: int) -> None:
+    """No more is held back than one segment, or one paragraph of about thirty."""
     read = written = 0
 
     async def counted() -> AsyncIterator[Segment]:
         nonlocal read
-        for place in range(50):
+        for place in range(200):
             read += 1
             yield segment(f"This is number {place}.", place * 5, place * 5 + 4)
 
     async for part in FORMATS[fmt].write({}, counted()):
         written += part.count(b"This")
-        assert read - written <= 1
-    assert read == written == 50
+        assert read - written <= held
+    assert read == written == 200
+
+
+async def paragraphs_in(*segments: Segment, **run: str) -> list[str]:
+    described = {"filename": "talk.ogg", "createdAt": "2026-01-02T03:04:05.678Z", **run}
+    data = b"".join([part async for part in write_docx(described, stream(list(segments)))])
+    return [paragraph.text for paragraph in docx.Document(io.BytesIO(data)).paragraphs]
+
+
+async def test_a_document_has_the_name_and_paragraphs_with_their_times() -> None:
+    told = await paragraphs_in(
+        segment("Hello.", 0, 4),
+        segment("World.", 4, 5),
+        segment("你好。", 3725.9, 3727),
+        segment(" ", 4000, 4001),
+    )
+    assert told == ["talk.ogg", "0:00:00  Hello. World.", "1:02:05  你好。"]
+
+
+async def test_a_document_of_nothing_has_its_name() -> None:
+    assert await paragraphs_in() == ["talk.ogg"]
+
+
+@pytest.mark.parametrize("hostile", ["a\x00b", "a\x0bb", "a\ufffeb", "a\uffffb", "<w:p/>&amp;", "=1+1"])
+async def test_a_document_holds_whatever_is_said_or_named(hostile: str) -> None:
+    shown = {"a\x00b": "a b", "a\x0bb": "a b", "a\ufffeb": "ab", "a\uffffb": "ab"}.get(hostile, hostile)
+    assert await paragraphs_in(segment(hostile), filename=hostile) == [shown, f"0:00:00  {shown}"]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -220,14 +249,18 @@ async def finished(world: World) -> tuple[str, str]:
     return owner, body["runId"]
 
 
-async def export(world: World, run: tuple[str, str], fmt: str, content_type: str) -> str:
+async def exported(world: World, run: tuple[str, str], fmt: str, content_type: str) -> bytes:
     owner, run_id = run
     response = await world.get(owner, f"/api/runs/{run_id}/export?fmt={fmt}")
     assert response.status_code == 200
     assert response.headers["Content-Type"] == content_type
     assert response.headers["Content-Disposition"] == f'attachment; filename="{run_id}.{fmt}"'
     assert response.headers["X-Content-Type-Options"] == "nosniff"
-    return response.content.decode()
+    return response.content
+
+
+async def export(world: World, run: tuple[str, str], fmt: str, content_type: str) -> str:
+    return (await exported(world, run, fmt, content_type)).decode()
 
 
 async def all_segments(world: World, run: tuple[str, str]) -> list[Segment]:
@@ -262,7 +295,17 @@ async def test_paragraphs_over_http(world: World, finished: tuple[str, str]) -> 
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_document_over_http(world: World, finished: tuple[str, str]) -> None:
+    data = await exported(world, finished, "docx", FORMATS["docx"].content_type)
+    title, paragraph = docx.Document(io.BytesIO(data)).paragraphs
+    assert title.text == "recording"
+    assert paragraph.text == "0:00:00  " + " ".join(
+        one["text"] for one in await all_segments(world, finished)
+    )
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_words_over_http(world: World, finished: tuple[str, str]) -> None:
-    exported = orjson.loads(await export(world, finished, "json", "application/json"))
-    assert exported["segments"] == await all_segments(world, finished)
-    assert all(one["words"] for one in exported["segments"])
+    found = orjson.loads(await export(world, finished, "json", "application/json"))
+    assert found["segments"] == await all_segments(world, finished)
+    assert all(one["words"] for one in found["segments"])

@@ -1,4 +1,4 @@
-"""The transcript as a file. Each format is a stream of text made from a stream of segments."""
+"""The transcript as a file. Each format is a stream of bytes made from a stream of segments."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from lingoloop_gateway.paragraphs import BLANK_LINE, joint
-from lingoloop_gateway.pieces import columns, plain
+from lingoloop_gateway.document import document
+from lingoloop_gateway.paragraphs import BLANK_LINE, paragraphs_of
 from lingoloop_gateway.subtitles import Cue, cues_of, settle, srt_block, vtt_block
 
 Segments = AsyncIterator[dict[str, Any]]
@@ -24,18 +24,18 @@ class Format:
 
 async def write_txt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
     """Write the text in paragraphs, a blank line between two."""
-    before: dict[str, Any] | None = None
-    width = 0
-    async for given in segments:
-        segment = {**given, "text": plain(given["text"])}
-        if not segment["text"]:
-            continue
-        between = joint(before, segment, width=width) if before else ""
-        width = columns(segment["text"]) + (0 if between == BLANK_LINE else width + len(between))
-        yield (between + segment["text"]).encode()
-        before = segment
-    if before:
+    between = ""
+    async for paragraph in paragraphs_of(segments):
+        yield (between + paragraph.text).encode()
+        between = BLANK_LINE
+    if between:
         yield b"\n"
+
+
+async def write_docx(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
+    """Write a document. A zip cannot be written before all is known; ten hours of speech are a megabyte of text."""
+    paragraphs = [paragraph async for paragraph in paragraphs_of(segments)]
+    yield await asyncio.to_thread(document, run, paragraphs)
 
 
 async def write_json(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
@@ -85,4 +85,5 @@ FORMATS = {
     "json": Format("application/json", write_json),
     "srt": Format("application/x-subrip; charset=utf-8", write_srt),
     "vtt": Format("text/vtt; charset=utf-8", write_vtt),
+    "docx": Format("application/vnd.openxmlformats-officedocument.wordprocessingml.document", write_docx),
 }

@@ -1,9 +1,9 @@
 """Where a transcript as plain text has its paragraphs, and what stands between two segments. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
 
-from lingoloop_gateway.pieces import ends_sentence, unspaced
+from lingoloop_gateway.pieces import columns, ends_sentence, plain, unspaced
 
 PAUSE = 2.0
 """Seconds of silence that end a paragraph: between the sentences of one thought speakers pause for less."""
@@ -18,6 +18,34 @@ BLANK_LINE = "\n\n"
 
 NEITHER = "“”‘’…—"
 """Used with and without spaces between words, so they do not tell which it is."""
+
+
+class Paragraph(NamedTuple):
+    """Text without line breaks; `start` in seconds."""
+
+    start: float
+    text: str
+
+
+async def paragraphs_of(segments: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[Paragraph]:
+    """Yield the text of segments in paragraphs; those without text are left out."""
+    before: Mapping[str, Any] | None = None
+    start, text, width = 0.0, "", 0
+    async for given in segments:
+        segment = {**given, "text": plain(given["text"])}
+        if not segment["text"]:
+            continue
+        between = joint(before, segment, width=width) if before else ""
+        if between == BLANK_LINE:
+            yield Paragraph(start, text)
+            text, width, between = "", 0, ""
+        if not text:
+            start = segment["start"]
+        text += between + segment["text"]
+        width += len(between) + columns(segment["text"])
+        before = segment
+    if before:
+        yield Paragraph(start, text)
 
 
 def joint(before: Mapping[str, Any], after: Mapping[str, Any], *, width: int) -> str:

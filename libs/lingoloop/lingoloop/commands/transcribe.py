@@ -22,6 +22,7 @@ class TranscriptFormat(StrEnum):
     JSON = "json"
     SRT = "srt"
     VTT = "vtt"
+    DOCX = "docx"
 
 
 def transcribe(
