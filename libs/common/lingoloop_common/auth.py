@@ -1,4 +1,4 @@
-"""Who may: a JWT or an API key names the owner and what it may do (`scope`)."""
+"""Who may: a JWT, an API key or a ticket names the owner and what it may do (`scope`)."""
 
 import time
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from lingoloop_common import keys
+from lingoloop_common import keys, tickets
 from lingoloop_common.errors import Problem
 from lingoloop_common.jwks import ALGORITHMS, KeySet, KeysUnavailable
 from lingoloop_common.settings import WebSettings
@@ -133,7 +133,7 @@ class Callers:
         Args:
             request: with `Authorization: Bearer`.
             scope: what the call needs.
-            in_query: also take `?access_token=`, where a browser cannot set a header.
+            in_query: also take `?access_token=`, where a browser cannot set a header; a ticket may stand there too.
 
         Raises:
             Problem: `unauthorized` or `forbidden`.
@@ -141,6 +141,10 @@ class Callers:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if not given and in_query:
             kind, given = "Bearer", request.query.get("access_token", "")
+            if given.startswith(tickets.PREFIX):
+                caller = await self._by_ticket(given, request.path)
+                caller.require(scope)
+                return caller
         if kind.lower() != "bearer" or not given:
             raise Problem("unauthorized", "send Authorization: Bearer with a token")
         given = given.strip()
@@ -149,6 +153,17 @@ class Callers:
         )
         caller.require(scope)
         return caller
+
+    async def _by_ticket(self, ticket: str, path: str) -> Caller:
+        try:
+            found = await tickets.open_ticket(self._database.pool, ticket, path)
+        except UnicodeError:
+            found = None
+        if found is None:
+            raise Problem(
+                "unauthorized", "the ticket is not for this path, or it is too late for it; get a new one"
+            )
+        return Caller(found["owner"], frozenset({READ}), found["expires_at"])
 
     async def _by_key(self, key: str) -> Caller:
         try:

@@ -20,6 +20,7 @@ from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
+from lingoloop_gateway.tickets import Tickets
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 from lingoloop_gateway.workers import Workers
@@ -55,6 +56,7 @@ def parts(
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         waiter=waiter,
         streams=streams,
+        tickets=Tickets(database),
         sync_timeout=settings.transcribe_sync_timeout_ms / 1000,
         inline=settings.tasks_inline_processing,
     )

@@ -16,6 +16,7 @@ from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
+from lingoloop_gateway.tickets import Tickets
 from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
@@ -38,12 +39,13 @@ class Server:
         admin: Admin,
         waiter: DoneWaiter,
         streams: EventStreams,
+        tickets: Tickets,
         sync_timeout: float | None,
         inline: bool,
     ) -> None:
         self._callers, self._uploads, self._runs = callers, uploads, runs
         self._control, self._admin = control, admin
-        self._waiter, self._streams = waiter, streams
+        self._waiter, self._streams, self._tickets = waiter, streams, tickets
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
@@ -60,6 +62,7 @@ class Server:
                 web.get("/api/runs/{run_id}/segments", self.get_segments),
                 web.get("/api/runs/{run_id}/export", self.get_export),
                 web.get("/api/runs/{run_id}/events", self._streams.pass_on, allow_head=False),
+                web.post("/api/tickets", self.post_ticket),
                 web.post("/api/runs/{run_id}/cancel", self.cancel_run),
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
                 *self._admin.routes(),
@@ -138,6 +141,11 @@ class Server:
             await response.write(part)
         await response.write_eof()
         return response
+
+    async def post_ticket(self, request: web.Request) -> web.Response:
+        """Make a ticket for a stream or a file, which stands in for the token in its address."""
+        caller = await self._callers.caller(request, READ)
+        return json_response(await self._tickets.make(caller, await request.read()), status=201)
 
     async def cancel_run(self, request: web.Request) -> web.Response:
         """End a run now."""
