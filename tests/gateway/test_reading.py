@@ -223,7 +223,7 @@ async def test_a_run_without_segments_can_be_exported(idle_world: World, fmt: st
 async def test_an_unknown_format_is_422_and_names_the_known(idle_world: World) -> None:
     owner = idle_world.new_owner()
     body = await idle_world.accepted(owner, model="long")
-    response = await idle_world.get(owner, f"/api/runs/{body['runId']}/export?fmt=docx")
+    response = await idle_world.get(owner, f"/api/runs/{body['runId']}/export?fmt=pdf")
     assert response.status_code == 422
     assert "txt" in response.json()["detail"]
 
