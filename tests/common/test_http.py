@@ -51,7 +51,9 @@ async def body(request: web.Request) -> web.Response:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    app = public_app(("https://app.example",))
+    app = public_app(
+        ("https://app.example",), {"/theirs/": lambda problem: json_response(problem.code, status=418)}
+    )
     app.add_routes(
         [
             web.get("/fine", fine),
@@ -62,10 +64,24 @@ async def client() -> AsyncIterator[Client]:
             web.get("/cut-off", cut_off),
             web.get("/moved", moved),
             web.post("/body", body),
+            web.get("/theirs/wrong", wrong),
+            web.get("/theirs/broken", broken),
+            web.get("/theirs/away", away),
         ]
     )
     async with TestClient(TestServer(app)) as client:
         yield client
+
+
+@pytest.mark.parametrize(("path", "code"), [
+    ("wrong", "invalid_value"), ("broken", "internal_error"), ("away", "unavailable"), ("nowhere", "not_found"),
+])  # fmt: skip
+async def test_below_a_path_problems_have_the_shape_that_its_clients_know(
+    client: Client, path: str, code: str
+) -> None:
+    response = await client.get(f"/theirs/{path}")
+    assert (response.status, await response.json()) == (418, code)
+    assert response.headers["X-Request-Id"]
 
 
 async def test_a_problem_is_answered_as_rfc_9457_says(client: Client) -> None:

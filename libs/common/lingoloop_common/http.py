@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ID = web.RequestKey("request_id", str)
 _STARTED = web.RequestKey("started", web.StreamResponse)
+_REFUSALS = web.AppKey("refusals", dict[str, Callable[[Problem], web.Response]])
 _CODES = {status: code for code, status in reversed(PROBLEMS.items())}
 
 
@@ -83,20 +84,21 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return web.Response(status=204)  # a CORS preflight: the headers are added where the origin may
+    refuse = _refusal(request)
     try:
         return await handler(request)
     except Problem as problem:
-        return problem_response(problem)
+        return refuse(problem)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         code = _CODES.get(error.status, "bad_request" if error.status < 500 else "internal_error")  # type: ignore[call-overload]
-        response = problem_response(Problem(code, error.reason))
+        response = refuse(Problem(code, error.reason))
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
         return response
     except (web.RequestPayloadError, BadHttpMessage):
-        return problem_response(Problem("bad_request", "the request's body cannot be read"))
+        return refuse(Problem("bad_request", "the request's body cannot be read"))
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception as error:
@@ -105,10 +107,14 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if started := request.get(_STARTED):
             return _cut_off(request, started)
         if away:
-            return problem_response(Problem("unavailable", "the service cannot answer right now; try again"))
-        return problem_response(
-            Problem("internal_error", "something went wrong here; the log has the details")
-        )
+            return refuse(Problem("unavailable", "the service cannot answer right now; try again"))
+        return refuse(Problem("internal_error", "something went wrong here; the log has the details"))
+
+
+def _refusal(request: web.Request) -> Callable[[Problem], web.Response]:
+    """Return how a problem with this request is answered."""
+    refusals = request.app[_REFUSALS].items()
+    return next((refuse for path, refuse in refusals if request.path.startswith(path)), problem_response)
 
 
 def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
@@ -123,9 +129,16 @@ async def _note(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.setdefault("X-Request-Id", request[_ID])
 
 
-def public_app(cors_allowed_origins: tuple[str, ...]) -> web.Application:
-    """Return an application whose answers have what all answers have."""
+def public_app(
+    cors_allowed_origins: tuple[str, ...],
+    refusals: Mapping[str, Callable[[Problem], web.Response]] | None = None,
+) -> web.Application:
+    """Return an application whose answers have what all answers have.
+
+    `refusals` says how problems are answered below a path, where not by `problem_response`.
+    """
     app = web.Application(middlewares=[edge])
+    app[_REFUSALS] = dict(refusals or {})
     app.on_response_prepare.extend([_note, cors(cors_allowed_origins)])
     return app
 
