@@ -14,6 +14,7 @@ from lingoloop_common.sweep import Sweep
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
+from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.runs import Runs
@@ -48,12 +49,15 @@ def parts(
     )
     callers = Callers(read_tokens(settings), database)
     control = Control(database, relay)
+    uploads = Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules)
+    runs = Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000))
     api = Server(
         callers=callers,
-        uploads=Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules),
-        runs=Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000)),
+        uploads=uploads,
+        runs=runs,
         control=control,
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
+        openai=OpenAiApi(callers=callers, uploads=uploads, runs=runs, control=control, waiter=waiter),
         waiter=waiter,
         streams=streams,
         tickets=Tickets(database),

@@ -1,7 +1,7 @@
 """The body of an upload: multipart with one file, or the bytes themselves. Read as a stream, never as a whole."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,6 +16,10 @@ PARTS_LIMIT = 50
 
 Receive = Callable[[AsyncIterator[bytes], str, str], Awaitable[Received]]
 Drop = Callable[[Received], Awaitable[None]]
+Fields = Sequence[tuple[str, str]]
+"""The names and values of a form's fields, in their order; a name may come more than once."""
+
+T = TypeVar("T")
 
 
 async def read_upload(request: web.Request, receive: Receive, drop: Drop) -> tuple[Received, UploadOptions]:
@@ -29,7 +33,7 @@ async def read_upload(request: web.Request, receive: Receive, drop: Drop) -> tup
             raise Problem(
                 "unsupported_media_type", "send multipart/form-data, or the recording's bytes themselves"
             )
-        return await _read_multipart(request, receive, drop)
+        return await read_form(request, receive, drop, _upload_options)
     options = read_options(request.query)
     received = await receive(
         _body(request),
@@ -39,15 +43,26 @@ async def read_upload(request: web.Request, receive: Receive, drop: Drop) -> tup
     return received, options
 
 
+async def _upload_options(fields: Fields) -> UploadOptions:
+    return read_options(dict(fields))
+
+
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
     async for part in request.content.iter_chunked(PART):
         yield part
 
 
-async def _read_multipart(
-    request: web.Request, receive: Receive, drop: Drop
-) -> tuple[Received, UploadOptions]:
-    fields: dict[str, Any] = dict(request.query)
+async def read_form(
+    request: web.Request, receive: Receive, drop: Drop, read: Callable[[Fields], Awaitable[T]]
+) -> tuple[Received, T]:
+    """Read a form with one file, its parts in any order; `read` makes of the fields what they ask for.
+
+    The query's fields come first. `receive` and `drop` as for `read_upload`.
+
+    Raises:
+        Problem: the form is wrong, or `read` finds the fields so; nothing is kept.
+    """
+    fields: list[tuple[str, str]] = list(dict(request.query).items())
     received: Received | None = None
     try:
         try:
@@ -65,7 +80,7 @@ async def _read_multipart(
                     content_type = part.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream")
                     received = await receive(_file(part), part.filename or "recording", content_type)
                 elif part.name:
-                    fields[part.name] = await _field(part)
+                    fields.append((part.name, await _field(part)))
         except (ValueError, AssertionError) as error:
             raise Problem("bad_request", f"the form cannot be read: {error}") from error
         except HttpProcessingError as error:
@@ -74,7 +89,7 @@ async def _read_multipart(
             ) from error
         if received is None:
             raise Problem("bad_request", "the form has no part named file")
-        return received, read_options(fields)
+        return received, await read(fields)
     except BaseException:
         if received is not None:
             await drop(received)

@@ -56,9 +56,14 @@ def joint(before: Mapping[str, Any], after: Mapping[str, Any], *, width: int) ->
         after: the next such segment.
         width: columns of the paragraph so far.
     """
-    left, right = before["text"], after["text"]
+    left = before["text"]
     long = width >= TOO_LONG or (width >= LONG and ends_sentence(left))
     if long or after["start"] - before["end"] >= PAUSE:
         return BLANK_LINE
+    return space_between(left, after["text"])
+
+
+def space_between(left: str, right: str) -> str:
+    """Return what stands between two texts on one line: a space, or nothing between two CJK characters."""
     last, first = left.rstrip(NEITHER)[-1:], right.lstrip(NEITHER)[:1]
     return "" if last and first and unspaced(last) and unspaced(first) else " "

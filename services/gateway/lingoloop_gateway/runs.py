@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from lingoloop_common.contracts.events import RunState
+from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
@@ -86,6 +87,13 @@ class Runs:
     async def segments(self, run_id: UUID, owner: str, *, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a page of segments with an index beyond `after`, in time order."""
         rows = await self._database.pool.fetch(SQL["segments_page"], run_id, owner, after, limit)
+        return [describe_segment(row) for row in rows]
+
+    async def segments_in_order(self, run_id: UUID, owner: str, *, after: int) -> list[dict[str, Any]]:
+        """Return up to `PAGE` segments beyond `after` that no later result can come before."""
+        rows = await self._database.pool.fetch(
+            SQL["segments_in_order"], run_id, owner, after, PAGE, SEGMENTS_PER_CHUNK
+        )
         return [describe_segment(row) for row in rows]
 
     async def all_segments(self, run_id: UUID, owner: str) -> AsyncIterator[dict[str, Any]]:

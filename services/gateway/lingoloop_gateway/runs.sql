@@ -17,6 +17,17 @@ FROM segment s JOIN transcript_run r ON r.id = s.run_id
 WHERE s.run_id = $1 AND r.owner = $2 AND s.index > $3
 ORDER BY s.index LIMIT $4
 
+-- name: segments_in_order
+-- Those of chunks before the first one that is not done; chunks that the plan has yet to cut come after all of these.
+-- $3 the last index that is known, $4 the size of a page, $5 the indexes that a chunk has.
+WITH open AS (
+    SELECT min(index) AS index FROM chunk WHERE run_id = $1 AND index >= $3::int / $5::int AND done_at IS NULL
+)
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words
+FROM segment s JOIN transcript_run r ON r.id = s.run_id CROSS JOIN open
+WHERE s.run_id = $1 AND r.owner = $2 AND s.index > $3 AND (open.index IS NULL OR s.index < open.index * $5)
+ORDER BY s.index LIMIT $4
+
 -- name: runs_page
 -- The newest first. $2 statuses or null, ($3, $4) where the page before ended.
 SELECT r.*, a.duration_ms, a.filename, a.size_bytes, now() AS now

@@ -13,6 +13,8 @@ from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.exports import FORMATS
+from lingoloop_gateway.openai_api import OpenAiApi
+from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
@@ -37,6 +39,7 @@ class Server:
         runs: Runs,
         control: Control,
         admin: Admin,
+        openai: OpenAiApi,
         waiter: DoneWaiter,
         streams: EventStreams,
         tickets: Tickets,
@@ -44,14 +47,14 @@ class Server:
         inline: bool,
     ) -> None:
         self._callers, self._uploads, self._runs = callers, uploads, runs
-        self._control, self._admin = control, admin
+        self._control, self._admin, self._openai = control, admin, openai
         self._waiter, self._streams, self._tickets = waiter, streams, tickets
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
-        app = public_app(cors_allowed_origins)
-        app.on_shutdown.append(self._streams.say_goodbye)
+        app = public_app(cors_allowed_origins, {"/v1/": error_response})
+        app.on_shutdown.extend([self._streams.say_goodbye, self._openai.say_goodbye])
         app.add_routes(
             [
                 web.post("/api/audios", self.post_audio),
@@ -66,6 +69,7 @@ class Server:
                 web.post("/api/runs/{run_id}/cancel", self.cancel_run),
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
                 *self._admin.routes(),
+                *self._openai.routes(),
             ]
         )
         return app

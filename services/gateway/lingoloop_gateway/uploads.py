@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
@@ -123,6 +124,16 @@ class Uploads:
                 await self.drop(received)
             raise
         self._relay.tell()
+
+    @property
+    def default_lane(self) -> str:
+        """The lane of uploads that name none."""
+        return lane_name(self._rules.default_engine, self._rules.default_model)
+
+    async def known_lanes(self) -> dict[str, datetime]:
+        """Return the lanes that a worker has ever announced, each with a time at which one did."""
+        rows = await self._database.pool.fetch(SQL["known_lanes"])
+        return {row["lane"]: row["since"] for row in rows}
 
     async def _lane(self, options: UploadOptions) -> str:
         engine = options.engine or self._rules.default_engine

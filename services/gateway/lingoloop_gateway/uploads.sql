@@ -2,6 +2,9 @@
 -- A lane is known once a worker has announced it; its fleet may be scaled to zero.
 SELECT EXISTS (SELECT FROM worker WHERE lane = $1)
 
+-- name: known_lanes
+SELECT lane, min(started_at) AS since FROM worker GROUP BY lane ORDER BY lane
+
 -- name: audio_exists
 SELECT EXISTS (SELECT FROM audio WHERE id = $1)
 

@@ -1,7 +1,8 @@
-"""Waiting for a small run's end, without asking the database again and again."""
+"""Waiting for a run's end or its next words, without asking the database again and again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from lingoloop_common.broker import Broker, EventMessage
@@ -9,23 +10,40 @@ from lingoloop_common.contracts.events import DONE
 from lingoloop_common.feed import Feed
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a request waits for: its run's end, or each of its events."""
+
+    each_event: bool
+    given: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class DoneWaiter:
-    """Tells requests that their run may have ended; they look themselves."""
+    """Tells requests that their run may have ended, or moved on; they look themselves."""
 
     def __init__(self, broker: Broker) -> None:
-        self._waiting: dict[str, asyncio.Event] = {}
-        self.feed = Feed(broker, self._on_event, self._on_reconnect)
+        self._waiting: dict[str, Hint] = {}
+        self.feed = Feed(broker, self._on_event, self.hint_all)
 
     async def until(
-        self, run_id: UUID, ended: Callable[[], Awaitable[bool]], *, seconds: float | None
+        self,
+        run_id: UUID,
+        ready: Callable[[], Awaitable[bool]],
+        *,
+        seconds: float | None,
+        each_event: bool = False,
     ) -> bool:
-        """Return True when `ended` says so, False after `seconds`. It is asked at once, and at each hint."""
-        hint = self._waiting.setdefault(str(run_id), asyncio.Event())
+        """Return True when `ready` says so, False after `seconds`.
+
+        It is asked at once, and at each hint: when the run is done, with `each_event` at all of its events. One request
+        waits for a run at a time.
+        """
+        hint = self._waiting[str(run_id)] = Hint(each_event)
         try:
             async with asyncio.timeout(seconds):
-                while not await ended():
-                    await hint.wait()
-                    hint.clear()
+                while not await ready():
+                    await hint.given.wait()
+                    hint.given.clear()
             return True
         except TimeoutError:
             return False
@@ -33,11 +51,11 @@ class DoneWaiter:
             self._waiting.pop(str(run_id), None)
 
     def _on_event(self, message: EventMessage) -> None:
-        if message.headers["cloudEvents_type"] == DONE:
-            hint = self._waiting.get(str(message.headers["cloudEvents_subject"]))
-            if hint:
-                hint.set()
+        hint = self._waiting.get(str(message.headers["cloudEvents_subject"]))
+        if hint and (hint.each_event or message.headers["cloudEvents_type"] == DONE):
+            hint.given.set()
 
-    def _on_reconnect(self) -> None:
+    def hint_all(self) -> None:
+        """Let all who wait look: events may have been missed, or something else has changed."""
         for hint in self._waiting.values():
-            hint.set()
+            hint.given.set()
