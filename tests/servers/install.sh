@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
-# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, and real speech. Installs what is missing
-# where that is possible (root on Debian), and leaves no new service running: the tests start private servers.
+# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, real speech, OpenAI's package for
+# Node. Installs what is missing where that is possible (root on Debian), and leaves no new service running: the tests
+# start private servers.
 set -euo pipefail
+
+# OpenAI's package for Node, where Node is: its tests are left out without it.
+node=$(dirname "$0")/../gateway/openai_node
+if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
+  npm ci --prefix "$node" --no-audit --no-fund --silent || echo "without OpenAI's package for Node: npm ci failed" >&2
+fi
 
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
