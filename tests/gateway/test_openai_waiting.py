@@ -13,7 +13,9 @@ import openai
 import pytest
 from aiohttp import web
 
+from lingoloop_common.http import HttpServer
 from lingoloop_gateway import openai_api
+from lingoloop_gateway.control import Control
 from lingoloop_gateway.runs import Runs
 from tests import media
 from tests.gateway.their_client import PATH, TEXT, TWELVE_SECONDS, ask, client, finish, heard, planned
@@ -277,6 +279,30 @@ class TestWaiting:
                     await (anext(parts) if begun else task)
             status = "SELECT status FROM transcript_run WHERE owner = 'ann'"
             assert await world.database.pool.fetchval(status) == "queued"
+
+    async def test_a_wait_that_a_stop_has_to_cut_cancels_nothing_either(
+        self, migrated_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked, canceled = asyncio.Event(), []
+
+        async def cancel(*arguments: object) -> None:
+            canceled.append(arguments)
+
+        async def hangs(*_: object) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(Runs, "get", hangs)
+        monkeypatch.setattr(Control, "cancel", cancel)
+        assert HttpServer.__init__.__kwdefaults__
+        monkeypatch.setitem(HttpServer.__init__.__kwdefaults__, "grace", 0.1)
+        async with running_world(migrated_url, own_folder, transcribes=False) as world:
+            task = asyncio.create_task(ask(world, "ann"))
+            await asyncio.wait_for(asked.wait(), 10)
+            await world.gateway.stop()
+            with pytest.raises(openai.APIConnectionError):
+                await task
+        assert canceled == []
 
     @staticmethod
     async def ended(world: World, count: str, owner: str) -> bool:
