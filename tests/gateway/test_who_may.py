@@ -88,7 +88,10 @@ async def test_without_the_scope_every_call_is_403(idle_world: World, route: str
     assert (response.status_code, code_of(response)) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.startswith("POST")])
+WRITING = [route for route in ROUTES if route.startswith("POST") and route != "POST /api/tickets"]
+
+
+@pytest.mark.parametrize("route", WRITING)
 async def test_reading_does_not_include_writing(idle_world: World, route: str) -> None:
     assert (await send(idle_world, route, signed(scope="runs:read admin"))).status_code == 403
 
