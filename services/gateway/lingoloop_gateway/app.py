@@ -12,6 +12,7 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
 from lingoloop_gateway.admin import Admin
+from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.passing import EventStreams
@@ -50,6 +51,7 @@ def parts(
     api = Server(
         callers=callers,
         uploads=Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules),
+        audios=Audios(database),
         runs=Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000)),
         control=control,
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),

@@ -10,6 +10,7 @@ from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, public_app
 from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.admin import Admin
+from lingoloop_gateway.audios import Audios, describe_audio
 from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.exports import FORMATS
@@ -20,7 +21,7 @@ from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
 SEGMENTS_LIMIT = 1_000
-RUNS_LIMIT = 200
+LIST_LIMIT = 200
 SYNC_SEGMENTS = 10_000
 """Segments in the answer to a small upload; a minute of speech has a few dozen."""
 
@@ -33,6 +34,7 @@ class Server:
         *,
         callers: Callers,
         uploads: Uploads,
+        audios: Audios,
         runs: Runs,
         control: Control,
         admin: Admin,
@@ -41,7 +43,7 @@ class Server:
         sync_timeout: float | None,
         inline: bool,
     ) -> None:
-        self._callers, self._uploads, self._runs = callers, uploads, runs
+        self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._control, self._admin = control, admin
         self._waiter, self._streams = waiter, streams
         self._sync_timeout, self._inline = sync_timeout, inline
@@ -53,6 +55,8 @@ class Server:
         app.add_routes(
             [
                 web.post("/api/audios", self.post_audio),
+                web.get("/api/audios", self.get_audios),
+                web.get("/api/audios/{audio_id}", self.get_audio),
                 web.get("/api/runs", self.get_runs),
                 web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
                 web.get("/api/runs/{run_id}", self.get_run),
@@ -85,6 +89,22 @@ class Server:
                     return await self._finished(accepted, caller.owner)
         return await self._queued(accepted, caller.owner)
 
+    async def get_audios(self, request: web.Request) -> web.Response:
+        """Answer with a page of the caller's recordings, the newest first."""
+        caller = await self._callers.caller(request, READ)
+        items, cursor = await self._audios.page(
+            caller.owner,
+            cursor=request.query.get("cursor"),
+            limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
+        )
+        return json_response({"items": items, "nextCursor": cursor})
+
+    async def get_audio(self, request: web.Request) -> web.Response:
+        """Answer with a recording: what is known of it, and its runs."""
+        caller = await self._callers.caller(request, READ)
+        audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
+        return json_response(describe_audio(audio))
+
     async def get_runs(self, request: web.Request) -> web.Response:
         """Answer with a page of the caller's runs, the newest first."""
         caller = await self._callers.caller(request, READ)
@@ -92,7 +112,7 @@ class Server:
             caller.owner,
             statuses=_statuses(request),
             cursor=request.query.get("cursor"),
-            limit=number_in_query(request, "limit", default=50, least=1, most=RUNS_LIMIT),
+            limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
         )
         return json_response({"items": items, "nextCursor": cursor})
 
