@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 READING = [
     "/api/audios",
     "/api/audios/{audio}",
+    "/api/audios/{audio}/content",
     "/api/runs/{run}",
     "/api/runs/{run}/progress",
     "/api/runs/{run}/segments",
@@ -116,6 +117,7 @@ async def test_an_id_that_is_none_is_404(idle_world: World, route: str, given: s
 
 @pytest.mark.parametrize(("route", "status"), [
     ("/api/runs/{run}/export", 200), ("/api/runs/{run}/events", 200), ("/api/runs/events", 200),
+    ("/api/audios/{audio}/content", 200),
     ("/api/audios", 401), ("/api/audios/{audio}", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
 ])  # fmt: skip
 async def test_a_token_in_the_query_is_taken_only_where_a_browser_cannot_set_a_header(

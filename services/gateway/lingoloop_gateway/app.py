@@ -57,6 +57,7 @@ def parts(
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         waiter=waiter,
         streams=streams,
+        blobs=blobs,
         sync_timeout=settings.transcribe_sync_timeout_ms / 1000,
         inline=settings.tasks_inline_processing,
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 from aiohttp import web
 
 from lingoloop_common.auth import READ, WRITE, Callers
+from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, public_app
@@ -12,6 +13,7 @@ from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios, describe_audio
 from lingoloop_gateway.bodies import read_upload
+from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.parameters import id_in_path, number_in_query
@@ -40,12 +42,13 @@ class Server:
         admin: Admin,
         waiter: DoneWaiter,
         streams: EventStreams,
+        blobs: FolderBlobs,
         sync_timeout: float | None,
         inline: bool,
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._control, self._admin = control, admin
-        self._waiter, self._streams = waiter, streams
+        self._waiter, self._streams, self._blobs = waiter, streams, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
@@ -57,6 +60,7 @@ class Server:
                 web.post("/api/audios", self.post_audio),
                 web.get("/api/audios", self.get_audios),
                 web.get("/api/audios/{audio_id}", self.get_audio),
+                web.get("/api/audios/{audio_id}/content", self.get_content),
                 web.get("/api/runs", self.get_runs),
                 web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
                 web.get("/api/runs/{run_id}", self.get_run),
@@ -104,6 +108,12 @@ class Server:
         caller = await self._callers.caller(request, READ)
         audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
         return json_response(describe_audio(audio))
+
+    async def get_content(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a recording's original bytes."""
+        caller = await self._callers.caller(request, READ, in_query=True)
+        audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
+        return await answer_content(request, audio, self._blobs)
 
     async def get_runs(self, request: web.Request) -> web.Response:
         """Answer with a page of the caller's runs, the newest first."""
