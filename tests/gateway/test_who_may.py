@@ -26,7 +26,7 @@ READING = [
     "/api/runs/{run}/events",
     "/api/runs/events",
 ]
-WRITING = ["POST /api/audios"]
+WRITING = ["POST /api/audios", "DELETE /api/audios/{audio}"]
 ROUTES = [*READING, *WRITING]
 OF_ONE = [route for route in ROUTES if "{" in route]
 NOBODYS = "019a0000-0000-7000-8000-000000000000"
@@ -118,7 +118,7 @@ async def test_an_id_that_is_none_is_404(idle_world: World, route: str, given: s
 @pytest.mark.parametrize(("route", "status"), [
     ("/api/runs/{run}/export", 200), ("/api/runs/{run}/events", 200), ("/api/runs/events", 200),
     ("/api/audios/{audio}/content", 200),
-    ("/api/audios", 401), ("/api/audios/{audio}", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
+    ("/api/audios", 401), ("/api/audios/{audio}", 401), ("DELETE /api/audios/{audio}", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
 ])  # fmt: skip
 async def test_a_token_in_the_query_is_taken_only_where_a_browser_cannot_set_a_header(
     idle_world: World, route: str, status: int
@@ -146,7 +146,8 @@ async def test_a_token_of_bytes_that_are_no_text_is_401(idle_world: World) -> No
 @pytest.mark.parametrize(("method", "target", "status", "allow"), [
     ("GET", "/", 404, None), ("GET", "/api", 404, None), ("GET", "/api/nothing", 404, None), ("POST", "/api/runs/x/y/z", 404, None),
     ("OPTIONS", "/api/nothing", 404, None), ("GET", "/metrics", 404, None), ("GET", "/healthz", 404, None),
-    ("PUT", "/api/audios", 405, {"POST", "GET", "HEAD"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
+    ("PUT", "/api/audios", 405, {"POST", "GET", "HEAD"}),
+    ("POST", "/api/audios/x", 405, {"GET", "HEAD", "DELETE"}), ("DELETE", "/api/audios/x/content", 405, {"GET", "HEAD"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
     ("POST", "/api/runs/x/events", 405, {"GET"}),
 ])  # fmt: skip
 async def test_an_unknown_path_is_404_and_a_wrong_method_405_that_says_which_are_right(

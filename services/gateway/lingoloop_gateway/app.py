@@ -15,8 +15,10 @@ from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
+from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
+from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
@@ -48,10 +50,12 @@ def parts(
     )
     callers = Callers(Tokens(settings.auth_jwt_secret.get_secret_value()), database)
     control = Control(database, relay)
+    removals = Removals(database, blobs)
     api = Server(
         callers=callers,
         uploads=Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules),
         audios=Audios(database),
+        deletions=Deletions(database, relay, removals),
         runs=Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000)),
         control=control,
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
@@ -64,4 +68,4 @@ def parts(
     server = HttpServer(
         api.app(settings.cors_allowed_origins), host=settings.gateway_host, port=settings.gateway_port
     )
-    return [Sweep(database, broker, relay), probe, waiter.feed, streams, server], server
+    return [Sweep(database, broker, relay), removals, probe, waiter.feed, streams, server], server

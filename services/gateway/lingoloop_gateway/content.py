@@ -54,10 +54,10 @@ async def answer_content(request: web.Request, audio: Row, blobs: FolderBlobs) -
     if part is not None:
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
     wanted = range(size) if part is None else part
+    headers["Content-Length"] = str(len(wanted))
     response = web.StreamResponse(
         status=HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT, headers=headers
     )
-    response.content_length = len(wanted)
     with await _opened(blobs, audio["blob"]) as file:
         await response.prepare(request)
         if request.method != "HEAD":

@@ -89,12 +89,13 @@ class Runs:
         return [describe_segment(row) for row in rows]
 
     async def all_segments(self, run_id: UUID, owner: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield all segments in time order, a page at a time."""
+        """Yield all segments in time order, a page at a time; raise Problem when the run is deleted meanwhile."""
         after = -1
         while page := await self.segments(run_id, owner, after=after, limit=PAGE):
             for segment in page:
                 yield segment
             after = page[-1]["index"]
+        await self.get(run_id, owner)  # else an end for want of a run would look like the transcript's
 
 
 def describe_job(job: Row) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lingoloop_gateway.audios import Audios, describe_audio
 from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
+from lingoloop_gateway.deletions import Deletions, describe_receipt
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
@@ -37,6 +38,7 @@ class Server:
         callers: Callers,
         uploads: Uploads,
         audios: Audios,
+        deletions: Deletions,
         runs: Runs,
         control: Control,
         admin: Admin,
@@ -47,7 +49,7 @@ class Server:
         inline: bool,
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
-        self._control, self._admin = control, admin
+        self._deletions, self._control, self._admin = deletions, control, admin
         self._waiter, self._streams, self._blobs = waiter, streams, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
@@ -60,6 +62,7 @@ class Server:
                 web.post("/api/audios", self.post_audio),
                 web.get("/api/audios", self.get_audios),
                 web.get("/api/audios/{audio_id}", self.get_audio),
+                web.delete("/api/audios/{audio_id}", self.delete_audio),
                 web.get("/api/audios/{audio_id}/content", self.get_content),
                 web.get("/api/runs", self.get_runs),
                 web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
@@ -108,6 +111,12 @@ class Server:
         caller = await self._callers.caller(request, READ)
         audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
         return json_response(describe_audio(audio))
+
+    async def delete_audio(self, request: web.Request) -> web.Response:
+        """Delete a recording and all that came of it; answer with the receipt."""
+        caller = await self._callers.caller(request, WRITE)
+        receipt = await self._deletions.delete(id_in_path(request, "audio_id", "audio"), caller.owner)
+        return json_response(describe_receipt(receipt))
 
     async def get_content(self, request: web.Request) -> web.StreamResponse:
         """Answer with a recording's original bytes."""
