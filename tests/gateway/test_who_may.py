@@ -26,7 +26,7 @@ READING = [
     "/api/runs/{run}/events",
     "/api/runs/events",
 ]
-WRITING = ["POST /api/audios", "DELETE /api/audios/{audio}"]
+WRITING = ["POST /api/audios", "DELETE /api/audios/{audio}", "POST /api/audios/{audio}/transcribe"]
 ROUTES = [*READING, *WRITING]
 OF_ONE = [route for route in ROUTES if "{" in route]
 NOBODYS = "019a0000-0000-7000-8000-000000000000"
@@ -118,7 +118,7 @@ async def test_an_id_that_is_none_is_404(idle_world: World, route: str, given: s
 @pytest.mark.parametrize(("route", "status"), [
     ("/api/runs/{run}/export", 200), ("/api/runs/{run}/events", 200), ("/api/runs/events", 200),
     ("/api/audios/{audio}/content", 200),
-    ("/api/audios", 401), ("/api/audios/{audio}", 401), ("DELETE /api/audios/{audio}", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
+    ("/api/audios", 401), ("/api/audios/{audio}", 401), ("DELETE /api/audios/{audio}", 401), ("POST /api/audios/{audio}/transcribe", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
 ])  # fmt: skip
 async def test_a_token_in_the_query_is_taken_only_where_a_browser_cannot_set_a_header(
     idle_world: World, route: str, status: int

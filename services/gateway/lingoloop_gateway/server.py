@@ -1,5 +1,6 @@
 """The gateway's HTTP face: routes, who may, and the shapes of requests and answers."""
 
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
 from lingoloop_gateway.exports import FORMATS
+from lingoloop_gateway.options import read_again_options
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
@@ -64,6 +66,7 @@ class Server:
                 web.get("/api/audios/{audio_id}", self.get_audio),
                 web.delete("/api/audios/{audio_id}", self.delete_audio),
                 web.get("/api/audios/{audio_id}/content", self.get_content),
+                web.post("/api/audios/{audio_id}/transcribe", self.transcribe_audio),
                 web.get("/api/runs", self.get_runs),
                 web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
                 web.get("/api/runs/{run_id}", self.get_run),
@@ -89,12 +92,16 @@ class Server:
                 self._uploads.drop,
             )
             accepted = await self._uploads.accept(caller.owner, received, options)
-            if not accepted.large or self._inline:
-                timeout = None if self._inline else self._sync_timeout
-                run_id = accepted.run_id
-                if await self._waiter.until(run_id, lambda: self._runs.has_ended(run_id), seconds=timeout):
-                    return await self._finished(accepted, caller.owner)
-        return await self._queued(accepted, caller.owner)
+            return await self._accepted(accepted, caller.owner)
+
+    async def transcribe_audio(self, request: web.Request) -> web.Response:
+        """Let a recording be transcribed with other options, or find the run with the same; answered as an upload is."""
+        caller = await self._callers.caller(request, WRITE)
+        audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
+        options = read_again_options(request.query, await request.read())
+        async with self._waiter.feed.hold(caller.owner):
+            accepted = await self._uploads.transcribe(caller.owner, audio, options)
+            return await self._accepted(accepted, caller.owner)
 
     async def get_audios(self, request: web.Request) -> web.Response:
         """Answer with a page of the caller's recordings, the newest first."""
@@ -195,10 +202,22 @@ class Server:
     async def _changed(self, run_id: UUID, owner: str) -> web.Response:
         return json_response(await self._runs.describe(await self._runs.get(run_id, owner)), status=202)
 
+    async def _accepted(self, accepted: Accepted, owner: str) -> web.Response:
+        """Answer with a small run's words, if they come in time, else with where the run is."""
+        if not accepted.large or self._inline:
+            timeout = None if self._inline else self._sync_timeout
+            run_id = accepted.run_id
+            if await self._waiter.until(run_id, lambda: self._runs.has_ended(run_id), seconds=timeout):
+                return await self._finished(accepted, owner)
+        return await self._queued(accepted, owner)
+
     async def _queued(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
-        body = {**_ids(accepted), "status": run["status"], "queued": True}
-        return json_response(body, status=202, headers={"Location": f"/api/runs/{accepted.run_id}"})
+        # A run that was there already may have ended; 202 is for what was begun.
+        queued = not accepted.reused or run["status"] == RunStatus.QUEUED
+        body = {**_ids(accepted), "status": run["status"], "queued": queued}
+        headers = {"Location": f"/api/runs/{accepted.run_id}"}
+        return json_response(body, status=200 if accepted.reused else 202, headers=headers)
 
     async def _finished(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
@@ -220,8 +239,9 @@ class Server:
         )
 
 
-def _ids(accepted: Accepted) -> dict[str, str]:
-    return {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
+def _ids(accepted: Accepted) -> dict[str, Any]:
+    ids = {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
+    return {**ids, "reused": True} if accepted.reused else ids
 
 
 def _statuses(request: web.Request) -> list[str] | None:
