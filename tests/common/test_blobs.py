@@ -1,7 +1,9 @@
 """Blobs appear whole or not at all, have a limit, and can be deleted."""
 
+import asyncio
 import hashlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,3 +134,48 @@ async def test_the_check_tells_when_the_folder_is_gone(blobs: FolderBlobs, tmp_p
 
 def test_a_chunk_s_name_carries_unit_and_attempt() -> None:
     assert chunk_blob("run", "unit", 3) == "chunks/run/unit.3.s16"
+
+
+async def test_a_removal_takes_a_blob_or_all_below_a_folder_and_is_no_error_twice(
+    blobs: FolderBlobs, tmp_path: Path
+) -> None:
+    for name in ("audio/1", "audio/2", chunk_blob(1, 7, 1), chunk_blob(1, 8, 1), chunk_blob(11, 7, 1)):
+        await blobs.write(name, b"x")
+    for _ in range(2):
+        await blobs.remove("audio/1")
+        await blobs.remove("chunks/1")
+    assert files(tmp_path) == ["audio/2", chunk_blob(11, 7, 1)]
+
+
+async def test_a_removal_that_cannot_be_done_says_so(
+    blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    await blobs.write("audio/1", b"x")
+    await blobs.write(chunk_blob(1, 7, 1), b"x")
+    monkeypatch.setattr(os, "unlink", refuses)
+    monkeypatch.setattr(Path, "unlink", refuses)
+    for name in ("audio/1", "chunks/1"):
+        with pytest.raises(PermissionError):
+            await blobs.remove(name)
+
+
+async def test_a_write_whose_caller_is_cancelled_leaves_nothing(
+    blobs: FolderBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, replace = threading.Event(), Path.replace
+
+    def slow(self: Path, target: Path) -> Path:
+        begun.set()
+        time.sleep(0.1)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", slow)
+    writing = asyncio.create_task(blobs.write("chunks/1/7.1.s16", b"x"))
+    await asyncio.to_thread(begun.wait, 5)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert files(tmp_path) == []

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +15,9 @@ from tests.gateway.world import PAGE, SECRET, World
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 READING = [
+    "/api/audios",
+    "/api/audios/{audio}",
+    "/api/audios/{audio}/content",
     "/api/runs/{run}",
     "/api/runs/{run}/progress",
     "/api/runs/{run}/segments",
@@ -25,7 +28,16 @@ READING = [
     "/v1/models",
     "/v1/models/whisper-1",
 ]
-ROUTES = [*READING, "POST /api/audios", "POST /api/tickets", "POST /v1/audio/transcriptions"]
+WRITING = [
+    "POST /api/audios",
+    "POST /v1/audio/transcriptions",
+    "DELETE /api/audios/{audio}",
+    "POST /api/audios/{audio}/transcribe",
+]
+ROUTES = [*READING, "POST /api/tickets", *WRITING]
+OF_ONE = [route for route in ROUTES if "{" in route]
+NOBODYS = "019a0000-0000-7000-8000-000000000000"
+NONE_OF_THEM = {"runId": NOBODYS, "audioId": NOBODYS}
 
 
 def code_of(response: httpx.Response) -> str:
@@ -55,15 +67,15 @@ UNKNOWN: dict[str, Callable[[], str | None]] = {
 
 
 async def send(
-    world: World, route: str, authorization: str | None, run_id: str = "019a0000-0000-7000-8000-000000000000"
+    world: World, route: str, authorization: str | None, owned: Mapping[str, str] = NONE_OF_THEM
 ) -> httpx.Response:
-    """Send a request; of a stream that opens, only the head is read."""
+    """Send a request about a run or its audio; of a stream that opens, only the head is read."""
     headers = {"Authorization": authorization} if authorization else {}
-    if route.startswith("POST"):
-        return await world.http.post(
-            route[5:], content=media.wav(), params={"model": "long"}, headers=headers
-        )
-    async with world.http.stream("GET", route.format(run=run_id), headers=headers) as response:
+    method, _, target = route.rpartition(" ")
+    target = target.format(run=owned["runId"], audio=owned["audioId"])
+    if target == "/api/audios" and method == "POST":
+        return await world.http.post(target, content=media.wav(), params={"model": "long"}, headers=headers)
+    async with world.http.stream(method or "GET", target, headers=headers) as response:
         if response.headers["Content-Type"] != "text/event-stream":
             await response.aread()
         return response
@@ -74,7 +86,7 @@ async def send(
 async def test_without_a_good_token_every_call_is_401(idle_world: World, how: str, route: str) -> None:
     owned = await idle_world.accepted("ann", model="long")
     before = idle_world.stored()
-    response = await send(idle_world, route, UNKNOWN[how](), owned["runId"])
+    response = await send(idle_world, route, UNKNOWN[how](), owned)
     assert (response.status_code, code_of(response)) == (401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert idle_world.stored() == before
@@ -84,11 +96,8 @@ async def test_without_a_good_token_every_call_is_401(idle_world: World, how: st
 @pytest.mark.parametrize("scope", ["", "admin", "runs", "runs:writer"])
 async def test_without_the_scope_every_call_is_403(idle_world: World, route: str, scope: str) -> None:
     owned = await idle_world.accepted("ann", model="long")
-    response = await send(idle_world, route, signed(scope=scope), owned["runId"])
+    response = await send(idle_world, route, signed(scope=scope), owned)
     assert (response.status_code, code_of(response)) == (403, "forbidden")
-
-
-WRITING = [route for route in ROUTES if route.startswith("POST") and route != "POST /api/tickets"]
 
 
 @pytest.mark.parametrize("route", WRITING)
@@ -100,37 +109,39 @@ async def test_reading_does_not_include_writing(idle_world: World, route: str) -
 @pytest.mark.parametrize("scope", ["runs:read", "runs:write"])
 async def test_the_owner_may_read_with_either_scope(idle_world: World, route: str, scope: str) -> None:
     owned = await idle_world.accepted("ann", model="long")
-    assert (await send(idle_world, route, signed(scope=scope), owned["runId"])).status_code == 200
+    assert (await send(idle_world, route, signed(scope=scope), owned)).status_code == 200
 
 
-@pytest.mark.parametrize("route", [route for route in READING if "{run}" in route])
+@pytest.mark.parametrize("route", OF_ONE)
 @pytest.mark.parametrize("scope", ["runs:read runs:write", "runs:read runs:write admin"])
-async def test_somebody_elses_run_is_answered_like_one_that_does_not_exist(
+async def test_what_is_somebody_elses_is_answered_like_one_that_does_not_exist(
     idle_world: World, route: str, scope: str
 ) -> None:
     theirs = await idle_world.accepted(idle_world.new_owner(), model="long")
-    other = await send(idle_world, route, signed(scope=scope), theirs["runId"])
+    other = await send(idle_world, route, signed(scope=scope), theirs)
     missing = await send(idle_world, route, signed(scope=scope))
     assert other.status_code == missing.status_code == 404
     assert other.json() == missing.json()
 
 
-@pytest.mark.parametrize("route", [route for route in READING if "{run}" in route])
-@pytest.mark.parametrize("run_id", ["nonsense", "1", "%00", "%2e%2e", "a%2Fb"])
-async def test_an_id_that_is_none_is_404(idle_world: World, route: str, run_id: str) -> None:
-    assert (await send(idle_world, route, signed(), run_id)).status_code == 404
+@pytest.mark.parametrize("route", OF_ONE)
+@pytest.mark.parametrize("given", ["nonsense", "1", "%00", "%2e%2e", "a%2Fb"])
+async def test_an_id_that_is_none_is_404(idle_world: World, route: str, given: str) -> None:
+    ids = {"runId": given, "audioId": given}
+    assert (await send(idle_world, route, signed(), ids)).status_code == 404
 
 
 @pytest.mark.parametrize(("route", "status"), [
     ("/api/runs/{run}/export", 200), ("/api/runs/{run}/events", 200), ("/api/runs/events", 200),
-    ("/v1/models", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
+    ("/api/audios/{audio}/content", 200),
+    ("/v1/models", 401), ("/api/audios", 401), ("/api/audios/{audio}", 401), ("DELETE /api/audios/{audio}", 401), ("POST /api/audios/{audio}/transcribe", 401), ("/api/runs/{run}", 401), ("/api/runs/{run}/progress", 401), ("/api/runs/{run}/segments", 401),
 ])  # fmt: skip
 async def test_a_token_in_the_query_is_taken_only_where_a_browser_cannot_set_a_header(
     idle_world: World, route: str, status: int
 ) -> None:
     owned = await idle_world.accepted("ann", model="long")
     target = f"{route}?access_token={signed().removeprefix('Bearer ')}"
-    assert (await send(idle_world, target, None, owned["runId"])).status_code == status
+    assert (await send(idle_world, target, None, owned)).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/api/audios", "/v1/audio/transcriptions"])
@@ -152,7 +163,8 @@ async def test_a_token_of_bytes_that_are_no_text_is_401(idle_world: World) -> No
 @pytest.mark.parametrize(("method", "target", "status", "allow"), [
     ("GET", "/", 404, None), ("GET", "/api", 404, None), ("GET", "/api/nothing", 404, None), ("POST", "/api/runs/x/y/z", 404, None),
     ("OPTIONS", "/api/nothing", 404, None), ("GET", "/metrics", 404, None), ("GET", "/healthz", 404, None),
-    ("GET", "/api/audios", 405, {"POST"}), ("PUT", "/api/audios", 405, {"POST"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
+    ("PUT", "/api/audios", 405, {"POST", "GET", "HEAD"}),
+    ("POST", "/api/audios/x", 405, {"GET", "HEAD", "DELETE"}), ("DELETE", "/api/audios/x/content", 405, {"GET", "HEAD"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
     ("POST", "/api/runs/x/events", 405, {"GET"}),
 ])  # fmt: skip
 async def test_an_unknown_path_is_404_and_a_wrong_method_405_that_says_which_are_right(
@@ -171,7 +183,7 @@ async def test_an_unknown_path_is_404_and_a_wrong_method_405_that_says_which_are
 async def test_every_answer_has_an_id_of_its_own(idle_world: World) -> None:
     owned = await idle_world.accepted("ann", model="long")
     answers = [
-        await send(idle_world, route, authorization, owned["runId"])
+        await send(idle_world, route, authorization, owned)
         for route in [*ROUTES, "/nowhere"]
         for authorization in (signed(), None)
     ]

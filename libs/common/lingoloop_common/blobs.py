@@ -93,7 +93,11 @@ class FolderBlobs:
                 temporary.unlink(missing_ok=True)
                 raise
 
-        await asyncio.to_thread(store)
+        try:
+            await to_its_end(asyncio.to_thread(store))
+        except asyncio.CancelledError:
+            (self._folder / name).unlink(missing_ok=True)  # the caller will never name it to anybody
+            raise
 
     @contextlib.asynccontextmanager
     async def local_path(self, name: str) -> AsyncIterator[Path]:
@@ -119,6 +123,22 @@ class FolderBlobs:
     async def delete_below(self, prefix: str) -> None:
         """Delete every blob whose name starts with the folder `prefix`."""
         await asyncio.to_thread(shutil.rmtree, self._folder / prefix, ignore_errors=True)
+
+    async def remove(self, name: str) -> None:
+        """Delete a blob, or every blob below a folder; what is gone already is no error.
+
+        Raises:
+            OSError: something of it is still there.
+        """
+
+        def remove() -> None:
+            path = self._folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+        await asyncio.to_thread(remove)
 
     def _temporary(self) -> Path:
         return self._folder / ".writing" / str(new_id())

@@ -88,6 +88,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Problem as problem:
+        if started := request.get(_STARTED):
+            log.warning("an answer was broken off", path=request.path, reason=problem.detail)
+            return _cut_off(request, started)
         return refuse(problem)
     except web.HTTPException as error:
         if error.status < 400:

@@ -12,11 +12,14 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
 from lingoloop_gateway.admin import Admin
+from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
+from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
+from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
@@ -51,9 +54,12 @@ def parts(
     control = Control(database, relay)
     uploads = Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules)
     runs = Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000))
+    removals = Removals(database, blobs)
     api = Server(
         callers=callers,
         uploads=uploads,
+        audios=Audios(database),
+        deletions=Deletions(database, relay, removals),
         runs=runs,
         control=control,
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
@@ -61,10 +67,11 @@ def parts(
         waiter=waiter,
         streams=streams,
         tickets=Tickets(database),
+        blobs=blobs,
         sync_timeout=settings.transcribe_sync_timeout_ms / 1000,
         inline=settings.tasks_inline_processing,
     )
     server = HttpServer(
         api.app(settings.cors_allowed_origins), host=settings.gateway_host, port=settings.gateway_port
     )
-    return [Sweep(database, broker, relay), probe, waiter.feed, streams, server], server
+    return [Sweep(database, broker, relay), removals, probe, waiter.feed, streams, server], server

@@ -12,7 +12,7 @@ from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
-from lingoloop_common.store.runs import Change, Fenced, Row, change_run, lock_run
+from lingoloop_common.store.runs import Change, Fenced, Row, change_run, change_runs, lock_run
 
 SQL = load_queries(__package__, "control.sql")
 
@@ -35,9 +35,7 @@ class Control:
             run = await self._lock(connection, run_id, owner)
             if RunStatus(run["status"]).is_final:
                 raise Problem("conflict", f"the run has {run['status']} already; there is nothing to cancel")
-            ended = await connection.fetchval(SQL["cancel_units"], run_id, CANCELED.code, CANCELED.message)
-            change = Change(units_ended=ended, units_failed=ended, error=CANCELED, replaces_error=True)
-            await change_run(connection, run, change)
+            await cancel_runs(connection, [run], CANCELED)
         self._relay.tell()
 
     async def retry(self, run_id: UUID, owner: str) -> None:
@@ -92,3 +90,14 @@ class Control:
         )
         await change_run(connection, run, change)
         return revived
+
+
+async def cancel_runs(connection: Connection, runs: Sequence[Row], cause: ErrorCause) -> None:
+    """End runs under way that this transaction has locked, by their ids: all units first, then all events (lock order)."""
+    rows = await connection.fetch(SQL["cancel_units"], [run["id"] for run in runs], cause.code, cause.message)
+    ended = {row["run_id"]: row["ended"] for row in rows}
+
+    def canceled(units: int) -> Change:
+        return Change(units_ended=units, units_failed=units, error=cause, replaces_error=True)
+
+    await change_runs(connection, [(run, canceled(ended[run["id"]])) for run in runs])

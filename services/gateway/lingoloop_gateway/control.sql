@@ -2,24 +2,24 @@
 SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1 AND owner = $2)
 
 -- name: cancel_units
--- A raised attempt fences whoever works on a unit; the next heartbeat tells them. What the claims charged for work that
+-- Of the runs $1. A raised attempt fences whoever works on a unit; the next heartbeat tells them. What the claims charged for work that
 -- is cut off is given back, as when a unit is handed back.
 WITH open AS (
     SELECT id, lane, owner, CASE WHEN state = 'running' THEN cost ELSE 0 END AS charged
-    FROM unit WHERE run_id = $1 AND state IN ('waiting', 'ready', 'running')
+    FROM unit WHERE run_id = ANY($1::uuid[]) AND state IN ('waiting', 'ready', 'running')
     ORDER BY id FOR NO KEY UPDATE
 ), canceled AS (
     UPDATE unit SET
         state = 'canceled', attempt = attempt + 1, error_code = $2, error_message = $3,
         message_id = NULL, holder = NULL, due_at = NULL
     FROM open WHERE unit.id = open.id
-    RETURNING open.lane, open.owner, open.charged
+    RETURNING unit.run_id, open.lane, open.owner, open.charged
 ), given_back AS (
     UPDATE owner_service s SET served = s.served - back.charged
     FROM (SELECT lane, owner, sum(charged) AS charged FROM canceled GROUP BY lane, owner) back
     WHERE s.lane = back.lane AND s.owner = back.owner AND back.charged > 0
 )
-SELECT count(*) FROM canceled
+SELECT run_id, count(*) AS ended FROM canceled GROUP BY run_id
 
 -- name: open_job
 SELECT id FROM job WHERE run_id = $1 AND status IN ('queued', 'processing')

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 LONGEST = 255
 LONGEST_SUFFIX = 16
@@ -28,3 +29,12 @@ def clean_content_type(value: str) -> str:
     """Return a media type without its parameters, `application/octet-stream` for what is none."""
     kind = value.partition(";")[0].strip().lower()
     return kind if _MEDIA_TYPE.fullmatch(kind) else UNKNOWN_TYPE
+
+
+def content_disposition(filename: str) -> str:
+    """Return the header that makes browsers save bytes under a name, never show them as a page (RFC 6266).
+
+    Old clients read the first name: letters of ASCII that need no quoting. The others read the second, percent-encoded.
+    """
+    plain = re.sub(r"[^A-Za-z0-9 ._-]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lingoloop_common.errors import Problem
 
+Options = TypeVar("Options", bound=BaseModel)
+
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 
 
-class UploadOptions(BaseModel):
-    """The fields of an upload, in the query or as form fields."""
+class RunOptions(BaseModel):
+    """What a run may be told."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    filename: str | None = None
     language: str | None = None
     engine: str | None = Field(None, max_length=40)
     model: str | None = Field(None, max_length=80)
@@ -29,15 +31,47 @@ class UploadOptions(BaseModel):
             raise ValueError("a language is a code like en, de or zh")
         return value or None
 
+    def asked(self) -> dict[str, Any]:
+        """Return what decides a run's words, beside its lane."""
+        return {"language": self.language}
+
+
+class UploadOptions(RunOptions):
+    """The fields of an upload, in the query or as form fields."""
+
+    filename: str | None = None
+
+
+class AgainOptions(RunOptions):
+    """The fields of another run over a recording, in the query or in JSON."""
+
+    force: bool = False
+    """Also if there is such a run already."""
+
 
 def read_options(fields: Mapping[str, Any]) -> UploadOptions:
-    """Check an upload's fields.
+    """Check an upload's fields; raise Problem `invalid_value`, which names each field and what is wrong with it."""
+    return _checked(UploadOptions, fields)
+
+
+def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
+    """Check the fields of another run; those in the body, if there is one, win.
 
     Raises:
-        Problem: `invalid_value`; names each field and what is wrong with it.
+        Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
     try:
-        return UploadOptions.model_validate(dict(fields))
+        fields = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError as error:
+        raise Problem("bad_request", f"the body is no JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise Problem("invalid_value", "the body must be a JSON object")
+    return _checked(AgainOptions, {**query, **fields})
+
+
+def _checked(model: type[Options], fields: Mapping[str, Any]) -> Options:
+    try:
+        return model.model_validate(dict(fields))
     except ValidationError as error:
         wrong = {
             ".".join(map(str, item["loc"])): item["msg"].removeprefix("Value error, ")

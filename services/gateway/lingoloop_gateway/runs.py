@@ -1,7 +1,7 @@
 """Reads runs for their owner, in the shapes of the contract."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +12,11 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row, total_ms
+from lingoloop_gateway.cursors import cursor_after, read_cursor
 
 SQL = load_queries(__package__, "runs.sql")
 
 PAGE = 500
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Runs:
@@ -75,10 +75,10 @@ class Runs:
         Raises:
             Problem: `invalid_value` for a cursor that no page gave.
         """
-        before = _read_cursor(cursor) if cursor else (None, None)
+        before = read_cursor(cursor) if cursor else (None, None)
         rows = await self._database.pool.fetch(SQL["runs_page"], owner, statuses, *before, limit + 1)
         items = [await self.describe(row) for row in rows[:limit]]
-        return items, _cursor(rows[limit - 1]) if len(rows) > limit else None
+        return items, cursor_after(rows[limit - 1]) if len(rows) > limit else None
 
     async def _state(self, run: Row) -> dict[str, Any]:
         """Return a run's state as JSON fields; what is not known yet is null."""
@@ -97,25 +97,13 @@ class Runs:
         return [describe_segment(row) for row in rows]
 
     async def all_segments(self, run_id: UUID, owner: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield all segments in time order, a page at a time."""
+        """Yield all segments in time order, a page at a time; raise Problem when the run is deleted meanwhile."""
         after = -1
         while page := await self.segments(run_id, owner, after=after, limit=PAGE):
             for segment in page:
                 yield segment
             after = page[-1]["index"]
-
-
-def _cursor(run: Row) -> str:
-    """Return where a page ends: microseconds since 1970 and the run's id. It stays right while runs come and go."""
-    return f"{(run['created_at'] - EPOCH) // timedelta(microseconds=1)}.{run['id']}"
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        moment, _, run_id = cursor.partition(".")
-        return EPOCH + timedelta(microseconds=int(moment)), UUID(run_id)
-    except (ValueError, OverflowError):
-        raise Problem("invalid_value", "cursor must be the nextCursor of a page") from None
+        await self.get(run_id, owner)  # else an end for want of a run would look like the transcript's
 
 
 def describe_job(job: Row) -> dict[str, Any]:

@@ -1,20 +1,26 @@
 """The gateway's HTTP face: routes, who may, and the shapes of requests and answers."""
 
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
 from lingoloop_common.auth import READ, WRITE, Callers
+from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, public_app
 from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.admin import Admin
+from lingoloop_gateway.audios import Audios, describe_audio
 from lingoloop_gateway.bodies import read_upload
+from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
+from lingoloop_gateway.deletions import Deletions, describe_receipt
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
+from lingoloop_gateway.options import read_again_options
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
@@ -23,7 +29,7 @@ from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
 SEGMENTS_LIMIT = 1_000
-RUNS_LIMIT = 200
+LIST_LIMIT = 200
 SYNC_SEGMENTS = 10_000
 """Segments in the answer to a small upload; a minute of speech has a few dozen."""
 
@@ -36,6 +42,8 @@ class Server:
         *,
         callers: Callers,
         uploads: Uploads,
+        audios: Audios,
+        deletions: Deletions,
         runs: Runs,
         control: Control,
         admin: Admin,
@@ -43,12 +51,13 @@ class Server:
         waiter: DoneWaiter,
         streams: EventStreams,
         tickets: Tickets,
+        blobs: FolderBlobs,
         sync_timeout: float | None,
         inline: bool,
     ) -> None:
-        self._callers, self._uploads, self._runs = callers, uploads, runs
-        self._control, self._admin, self._openai = control, admin, openai
-        self._waiter, self._streams, self._tickets = waiter, streams, tickets
+        self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
+        self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
+        self._waiter, self._streams, self._tickets, self._blobs = waiter, streams, tickets, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
@@ -58,6 +67,11 @@ class Server:
         app.add_routes(
             [
                 web.post("/api/audios", self.post_audio),
+                web.get("/api/audios", self.get_audios),
+                web.get("/api/audios/{audio_id}", self.get_audio),
+                web.delete("/api/audios/{audio_id}", self.delete_audio),
+                web.get("/api/audios/{audio_id}/content", self.get_content),
+                web.post("/api/audios/{audio_id}/transcribe", self.transcribe_audio),
                 web.get("/api/runs", self.get_runs),
                 web.get("/api/runs/events", self._streams.pass_on, allow_head=False),
                 web.get("/api/runs/{run_id}", self.get_run),
@@ -85,12 +99,44 @@ class Server:
                 self._uploads.drop,
             )
             accepted = await self._uploads.accept(caller.owner, received, options)
-            if not accepted.large or self._inline:
-                timeout = None if self._inline else self._sync_timeout
-                run_id = accepted.run_id
-                if await self._waiter.until(run_id, lambda: self._runs.has_ended(run_id), seconds=timeout):
-                    return await self._finished(accepted, caller.owner)
-        return await self._queued(accepted, caller.owner)
+            return await self._accepted(accepted, caller.owner)
+
+    async def transcribe_audio(self, request: web.Request) -> web.Response:
+        """Let a recording be transcribed with other options, or find the run with the same; answered as an upload is."""
+        caller = await self._callers.caller(request, WRITE)
+        audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
+        options = read_again_options(request.query, await request.read())
+        async with self._waiter.feed.hold(caller.owner):
+            accepted = await self._uploads.transcribe(caller.owner, audio, options)
+            return await self._accepted(accepted, caller.owner)
+
+    async def get_audios(self, request: web.Request) -> web.Response:
+        """Answer with a page of the caller's recordings, the newest first."""
+        caller = await self._callers.caller(request, READ)
+        items, cursor = await self._audios.page(
+            caller.owner,
+            cursor=request.query.get("cursor"),
+            limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
+        )
+        return json_response({"items": items, "nextCursor": cursor})
+
+    async def get_audio(self, request: web.Request) -> web.Response:
+        """Answer with a recording: what is known of it, and its runs."""
+        caller = await self._callers.caller(request, READ)
+        audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
+        return json_response(describe_audio(audio))
+
+    async def delete_audio(self, request: web.Request) -> web.Response:
+        """Delete a recording and all that came of it; answer with the receipt."""
+        caller = await self._callers.caller(request, WRITE)
+        receipt = await self._deletions.delete(id_in_path(request, "audio_id", "audio"), caller.owner)
+        return json_response(describe_receipt(receipt))
+
+    async def get_content(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a recording's original bytes."""
+        caller = await self._callers.caller(request, READ, in_query=True)
+        audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
+        return await answer_content(request, audio, self._blobs)
 
     async def get_runs(self, request: web.Request) -> web.Response:
         """Answer with a page of the caller's runs, the newest first."""
@@ -99,7 +145,7 @@ class Server:
             caller.owner,
             statuses=_statuses(request),
             cursor=request.query.get("cursor"),
-            limit=number_in_query(request, "limit", default=50, least=1, most=RUNS_LIMIT),
+            limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
         )
         return json_response({"items": items, "nextCursor": cursor})
 
@@ -168,10 +214,22 @@ class Server:
     async def _changed(self, run_id: UUID, owner: str) -> web.Response:
         return json_response(await self._runs.describe(await self._runs.get(run_id, owner)), status=202)
 
+    async def _accepted(self, accepted: Accepted, owner: str) -> web.Response:
+        """Answer with a small run's words, if they come in time, else with where the run is."""
+        if not accepted.large or self._inline:
+            timeout = None if self._inline else self._sync_timeout
+            run_id = accepted.run_id
+            if await self._waiter.until(run_id, lambda: self._runs.has_ended(run_id), seconds=timeout):
+                return await self._finished(accepted, owner)
+        return await self._queued(accepted, owner)
+
     async def _queued(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
-        body = {**_ids(accepted), "status": run["status"], "queued": True}
-        return json_response(body, status=202, headers={"Location": f"/api/runs/{accepted.run_id}"})
+        # A run that was there already may have ended; 202 is for what was begun.
+        queued = not accepted.reused or run["status"] == RunStatus.QUEUED
+        body = {**_ids(accepted), "status": run["status"], "queued": queued}
+        headers = {"Location": f"/api/runs/{accepted.run_id}"}
+        return json_response(body, status=200 if accepted.reused else 202, headers=headers)
 
     async def _finished(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
@@ -193,8 +251,9 @@ class Server:
         )
 
 
-def _ids(accepted: Accepted) -> dict[str, str]:
-    return {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
+def _ids(accepted: Accepted) -> dict[str, Any]:
+    ids = {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
+    return {**ids, "reused": True} if accepted.reused else ids
 
 
 def _statuses(request: web.Request) -> list[str] | None:

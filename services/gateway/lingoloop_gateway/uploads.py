@@ -14,9 +14,9 @@ from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
-from lingoloop_common.store.runs import Change, change_run, lock_run
+from lingoloop_common.store.runs import Change, Row, change_run, lock_run
 from lingoloop_gateway.names import clean_content_type, clean_filename
-from lingoloop_gateway.options import UploadOptions
+from lingoloop_gateway.options import AgainOptions, RunOptions, UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
@@ -42,6 +42,8 @@ class Accepted:
     run_id: UUID
     job_id: UUID
     large: bool
+    reused: bool = False
+    """It was there already, with the same options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,31 @@ class Uploads:
         await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
         return accepted
 
+    async def transcribe(self, owner: str, audio: Row, options: AgainOptions) -> Accepted:
+        """Make another run over a recording, or return the one with the same options that has not failed.
+
+        Raises:
+            Problem: `not_found` when it was deleted just now, or it is for a lane that does not exist.
+        """
+        lane = await self._lane(options)
+        large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._rules.sync)
+        return await to_its_end(self._again(owner, audio["id"], options, lane, large=large))
+
+    async def _again(
+        self, owner: str, audio_id: UUID, options: AgainOptions, lane: str, *, large: bool
+    ) -> Accepted:
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(SQL["hold_audio"], audio_id, owner):
+                raise Problem("not_found", "there is no such audio")
+            if not options.force:
+                same = await connection.fetchrow(SQL["same_run"], audio_id, lane, options.asked())
+                if same is not None:
+                    return Accepted(audio_id, same["id"], same["job_id"], large, reused=True)
+            accepted = Accepted(audio_id, new_id(), new_id(), large)
+            await self._add_run(connection, owner, options, lane, accepted)
+        self._relay.tell()
+        return accepted
+
     async def _store(
         self,
         owner: str,
@@ -135,7 +162,7 @@ class Uploads:
         rows = await self._database.pool.fetch(SQL["known_lanes"])
         return {row["lane"]: row["since"] for row in rows}
 
-    async def _lane(self, options: UploadOptions) -> str:
+    async def _lane(self, options: RunOptions) -> str:
         engine = options.engine or self._rules.default_engine
         model = (
             None if options.model == "long" else options.model
@@ -183,6 +210,12 @@ class Uploads:
             duration_ms,
             audio_blob(accepted.audio_id),
         )
+        await self._add_run(connection, owner, options, lane, accepted)
+
+    async def _add_run(
+        self, connection: Connection, owner: str, options: RunOptions, lane: str, accepted: Accepted
+    ) -> None:
+        """Write a run over an audio that is there: its job, its plan, the plan's token, its first event."""
         await connection.execute(
             SQL["insert_run"],
             accepted.run_id,
@@ -192,6 +225,7 @@ class Uploads:
             options.language,
             options.priority,
             {},
+            options.asked(),
         )
         job_type = "transcribe_long" if accepted.large else "transcribe_short"
         await connection.execute(

@@ -87,8 +87,10 @@ class RunHistory:
         return Opening(run["seq"], "init", events.encode(init), done)
 
     async def after(self, number: int) -> list[Stored] | None:
-        """Return the run's events after `number`."""
+        """Return the run's events after `number`; None when the run was deleted."""
         rows = await self._database.pool.fetch(SQL["run_events_after"], self._run_id, number, PAGE)
+        if not rows and not await self._database.pool.fetchval(SQL["run_exists"], self._run_id):
+            return None
         return _without_gap(rows, number)
 
 
@@ -107,8 +109,13 @@ class OwnerHistory:
         return Opening(last, "snapshot", events.encode(Snapshot(items=items)))
 
     async def after(self, number: int) -> list[Stored] | None:
-        """Return the owner's events after `number`."""
+        """Return the owner's events after `number`; None when some went with a recording that was deleted."""
+        last = await self._database.pool.fetchval(
+            SQL["owner_last"], self._owner
+        )  # first: what comes next is no gap
         rows = await self._database.pool.fetch(SQL["owner_events_after"], self._owner, number, PAGE)
+        if not rows and number < last:
+            return None
         return _without_gap(rows, number)
 
 

@@ -9,6 +9,9 @@ SELECT index, start_s, end_s, text, confidence FROM segment WHERE run_id = $1 OR
 -- name: run_events_after
 SELECT seq AS number, type, data FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
+-- name: run_exists
+SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1)
+
 -- name: owner_last
 SELECT COALESCE((SELECT last FROM owner_stream WHERE owner = $1), 0)
 

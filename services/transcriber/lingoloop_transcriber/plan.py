@@ -9,6 +9,7 @@ from lingoloop_common.contracts.units import SAMPLE_RATE, chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.ids import new_id
+from lingoloop_common.store.runs import Fenced
 from lingoloop_transcriber.claims import Claim, Claims
 from lingoloop_transcriber.slots import Slot
 
@@ -91,12 +92,19 @@ class Planner:
                 await self._blobs.write(blob, cut.raw)
             except OSError as error:
                 raise WorkError("storage_failed", f"a chunk cannot be stored: {error.strerror}") from error
-        await self._claims.add_chunk(
-            claim,
-            index=index,
-            start=cut.fields["start"],
-            end=cut.fields["stop"],
-            unit_id=unit_id,
-            blob=blob,
-            language=cut.fields["language"],
-        )
+        try:
+            await self._claims.add_chunk(
+                claim,
+                index=index,
+                start=cut.fields["start"],
+                end=cut.fields["stop"],
+                unit_id=unit_id,
+                blob=blob,
+                language=cut.fields["language"],
+            )
+        except Fenced:
+            if (
+                blob is not None
+            ):  # nobody will ever name it, and of a recording that was deleted nothing may stay
+                await self._blobs.delete(blob)
+            raise

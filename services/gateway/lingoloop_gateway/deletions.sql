@@ -1,0 +1,37 @@
+-- name: lock_audio
+-- Before its runs: whoever adds one needs the audio's key, so none comes unseen.
+SELECT FROM audio WHERE id = $1 AND owner = $2 FOR UPDATE
+
+-- name: lock_runs
+SELECT r.*, a.duration_ms, now() AS now
+FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+WHERE r.audio_id = $1 ORDER BY r.id
+FOR UPDATE OF r
+
+-- name: delete_audio
+-- $1 the audio, $2 its runs, all locked; $3 the receipt's id, $4 the blobs, and $5 for how many seconds each may still be
+-- written to.
+WITH segments AS (
+    DELETE FROM segment WHERE run_id = ANY($2::uuid[]) RETURNING 1
+), events AS (
+    DELETE FROM run_event WHERE run_id = ANY($2) RETURNING 1
+), letters AS (
+    DELETE FROM dead_letter WHERE run_id = ANY($2)
+), chunks AS (
+    DELETE FROM chunk WHERE run_id = ANY($2)
+), units AS (
+    DELETE FROM unit WHERE run_id = ANY($2)
+), jobs AS (
+    DELETE FROM job WHERE run_id = ANY($2)
+), runs AS (
+    DELETE FROM transcript_run WHERE id = ANY($2)
+), deleted AS (
+    DELETE FROM audio WHERE id = $1 RETURNING *
+), blobs AS (
+    INSERT INTO removal (name, last_at)
+    SELECT name, now() + make_interval(secs => seconds) FROM unnest($4::text[], $5::float8[]) AS blob (name, seconds)
+)
+INSERT INTO receipt (id, audio_id, owner, runs, segments, events, size_bytes, sha256)
+SELECT $3, id, owner, cardinality($2), (SELECT count(*) FROM segments), (SELECT count(*) FROM events), size_bytes, sha256
+FROM deleted
+RETURNING *
