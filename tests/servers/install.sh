@@ -7,7 +7,7 @@ set -euo pipefail
 # OpenAI's package for Node, where Node is: its tests are left out without it.
 node=$(dirname "$0")/../gateway/openai_node
 if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
-  npm ci --prefix "$node" --no-audit --no-fund --silent || echo "without OpenAI's package for Node: npm ci failed" >&2
+  npm ci --prefix "$node" --no-audit --no-fund --silent --fetch-retries 0 --fetch-timeout 20000 || echo "without OpenAI's package for Node: npm ci failed" >&2
 fi
 
 missing=()
