@@ -100,4 +100,4 @@ async def cancel_runs(connection: Connection, runs: Sequence[Row], cause: ErrorC
     def canceled(units: int) -> Change:
         return Change(units_ended=units, units_failed=units, error=cause, replaces_error=True)
 
-    await change_runs(connection, [(run, canceled(ended[run["id"]])) for run in runs])
+    await change_runs(connection, [(run, canceled(ended.get(run["id"], 0))) for run in runs])

@@ -2,8 +2,8 @@
 SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1 AND owner = $2)
 
 -- name: cancel_units
--- Of the runs $1. A raised attempt fences whoever works on a unit; the next heartbeat tells them. What the claims charged for work that
--- is cut off is given back, as when a unit is handed back.
+-- Of the runs $1. A raised attempt fences whoever works on a unit; the next heartbeat tells them. What the claims charged for
+-- work that is cut off is given back, as when a unit is handed back.
 WITH open AS (
     SELECT id, lane, owner, CASE WHEN state = 'running' THEN cost ELSE 0 END AS charged
     FROM unit WHERE run_id = ANY($1::uuid[]) AND state IN ('waiting', 'ready', 'running')

@@ -103,8 +103,7 @@ class Planner:
                 language=cut.fields["language"],
             )
         except Fenced:
-            if (
-                blob is not None
-            ):  # nobody will ever name it, and of a recording that was deleted nothing may stay
+            if blob is not None:
+                # Nobody will ever name it, and of a recording that was deleted nothing may stay.
                 await self._blobs.delete(blob)
             raise
