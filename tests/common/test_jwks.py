@@ -17,6 +17,7 @@ from lingoloop_common import jwks
 from lingoloop_common.auth import READ, Tokens
 from lingoloop_common.errors import Problem
 from lingoloop_common.jwks import KeySet
+from tests.waiting import eventually
 
 SECRET = "0123456789abcdef" * 4
 AUDIENCE, ISSUER = "lingoloop", "https://id.example"
@@ -149,7 +150,7 @@ async def test_a_provider_alone_takes_no_token_of_a_secret(tokens: Tokens, provi
 async def test_keys_are_read_once_for_many_tokens(tokens: Tokens, provider: Provider) -> None:
     provider.gate.clear()
     checks = asyncio.gather(*(tokens.check(make()) for _ in range(20)))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: provider.asked)
     provider.gate.set()
     await checks
     await tokens.check(make())
