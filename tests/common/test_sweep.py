@@ -10,7 +10,6 @@ from lingoloop_common import sweep as module
 from lingoloop_common.broker import Delivery
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
-from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.sweep import LOCK, Sweep
 from tests.common.brokers import FaultyBroker
 from tests.rows import add_run, add_token, add_unit, add_worker
@@ -321,37 +320,3 @@ async def test_only_owners_without_open_units_become_idle(database: Database, sw
     await sweep.sweep()
     active = {owner for owner, (_, active) in (await served(database)).items() if active}
     assert active == {"bob", "cyd", "eve"}
-
-
-@pytest.mark.parametrize(
-    ("own", "others", "after"),
-    [(5.0, [30.0, 20.0], 20.0), (50.0, [30.0, 20.0], 50.0), (5.0, [], 5.0)],
-)
-async def test_an_owner_who_was_idle_starts_level_with_the_least_served(
-    database: Database, own: float, others: list[float], after: float
-) -> None:
-    rows = [("ann", own, False), ("idle", 0.0, False)]
-    rows += [(f"other{number}", value, True) for number, value in enumerate(others)]
-    await database.pool.executemany(
-        "INSERT INTO owner_service (lane, owner, served, active) VALUES ('simulated', $1, $2, $3)", rows
-    )
-    await database.pool.execute(RUN_SQL["activate_owner"], LANE, "ann")
-    assert (await served(database))["ann"] == (after, True)
-    await database.pool.execute(RUN_SQL["activate_owner"], LANE, "ann")  # active: keeps what it has
-    assert (await served(database))["ann"] == (after, True)
-
-
-async def test_a_new_owner_starts_level_too(database: Database) -> None:
-    await database.pool.execute(
-        "INSERT INTO owner_service (lane, owner, served) VALUES ('simulated', 'old', 70), ('other', 'old', 3)"
-    )
-    await database.pool.execute(RUN_SQL["activate_owner"], LANE, "new")
-    assert (await served(database))["new"] == (70, True)
-
-
-async def test_an_active_owner_is_not_charged_for_being_activated_again(database: Database) -> None:
-    await database.pool.execute(
-        "INSERT INTO owner_service (lane, owner, served) VALUES ('simulated', 'ann', 10), ('simulated', 'bob', 70)"
-    )
-    await database.pool.execute(RUN_SQL["activate_owner"], LANE, "ann")
-    assert (await served(database))["ann"] == (10, True)

@@ -65,6 +65,14 @@ ORDERS: dict[str, tuple[list[Waiting], dict[str, float], str]] = {
 
 async def lay_out(shop: Workshop, runs: list[Waiting], served: dict[str, float]) -> dict[object, str]:
     names: dict[object, str] = {}
+    await add_runs(shop, names, runs)
+    for number, owner in enumerate(sorted({waiting.owner for waiting in runs})):
+        # A hair's breadth apart, so that the order of equals is not left to chance.
+        await set_served(shop, owner, served.get(owner, 0) + number / 1000)
+    return names
+
+
+async def add_runs(shop: Workshop, names: dict[object, str], runs: list[Waiting]) -> None:
     for waiting in runs:
         run = await shop.add_run(owner=waiting.owner, units=0)
         names[run.run_id] = waiting.name
@@ -78,10 +86,6 @@ async def lay_out(shop: Workshop, runs: list[Waiting], served: dict[str, float])
                     cost=waiting.cost,
                     small=waiting.small,
                 )
-    for number, owner in enumerate(sorted({waiting.owner for waiting in runs})):
-        # A hair's breadth apart, so that the order of equals is not left to chance.
-        await set_served(shop, owner, served.get(owner, 0) + number / 1000)
-    return names
 
 
 async def set_served(shop: Workshop, owner: str, served: float) -> None:
@@ -118,10 +122,15 @@ async def test_a_claim_is_charged_with_the_units_length(shop: Workshop) -> None:
 
 @pytest.mark.parametrize(
     ("own", "others", "start"),
-    [(0.0, [300.0, 500.0], 300.0), (400.0, [300.0, 500.0], 400.0), (7.0, [], 7.0), (None, [300.0], 300.0)],
-    ids=["starts level with the least served", "keeps what it owes", "alone keeps its own", "is new"],
+    [
+        (0.0, [300.0, 500.0], 299.999),
+        (400.0, [300.0, 500.0], 400.0),
+        (7.0, [], 7.0),
+        (None, [300.0], 299.999),
+    ],
+    ids=["starts before the least served", "keeps what it owes", "alone keeps its own", "is new"],
 )
-async def test_an_owner_that_was_idle_starts_level(
+async def test_an_owner_that_was_idle_starts_a_hair_before_the_others(
     shop: Workshop, own: float | None, others: list[float], start: float
 ) -> None:
     insert = "INSERT INTO owner_service (lane, owner, served, active) VALUES ($1, $2, $3, $4)"
@@ -132,6 +141,17 @@ async def test_an_owner_that_was_idle_starts_level(
     await shop.database.pool.execute(insert, LANE, "idle", 1.0, False)
     await shop.database.pool.execute(RUN_SQL["activate_owner"], LANE, "ann")
     assert await served(shop, "ann") == start
+
+
+async def test_newcomers_are_level_with_each_other_until_they_are_served(shop: Workshop) -> None:
+    names = await lay_out(shop, [Waiting("o", "old", positions=(0, 1), cost=20)], {"old": 500})
+    for newcomer in ("ann", "bob", "cid"):
+        await shop.database.pool.execute(RUN_SQL["activate_owner"], LANE, newcomer)
+        assert await served(shop, newcomer) == 499.999
+        await add_runs(shop, names, [Waiting(newcomer[0], newcomer, cost=20)])
+    assert sorted((await claim_order(shop, names))[:3]) == ["a", "b", "c"]
+    await shop.database.pool.execute(RUN_SQL["activate_owner"], LANE, "dan")
+    assert await served(shop, "dan") == 519.998
 
 
 async def test_an_owner_that_is_active_keeps_its_place_when_more_is_uploaded(shop: Workshop) -> None:

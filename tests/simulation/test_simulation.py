@@ -28,10 +28,9 @@ WORKERS, SLOTS = 8, 64
 WINDOW = 60.0
 """Seconds in which workers come and go, after the first plans have been made."""
 
-FLOOD = 40
-"""How many newcomers come together once: more than small runs may take ahead of the order in two rounds, which is 32. The order
-helps the others: they start level with the least served. It does not put them before those who are exactly level, and here,
-where all chunks are alike, those are many: with 60 the last one begins after 1.9 to 2.3 s."""
+FLOOD = 60
+"""How many newcomers come together once: nearly as many as there are slots, and more than small runs may take ahead of the order
+in two rounds, which is 32. The order helps the others: they start before all who have been served."""
 
 
 @pytest.fixture

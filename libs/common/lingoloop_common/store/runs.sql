@@ -45,12 +45,22 @@ SELECT event_id, routing_key, headers || jsonb_build_object('cloudEvents_ownerse
 FROM numbered ORDER BY place
 
 -- name: activate_owner
--- An owner who was idle starts level with the least served of the active ones: no saved-up claims, no debts forgiven.
-INSERT INTO owner_service AS s (lane, owner, served)
-VALUES ($1, $2, COALESCE((SELECT min(served) FROM owner_service WHERE lane = $1 AND active), 0))
+-- An owner who was idle starts before the least served of the active ones, by a hair: level with those who, like him, have not
+-- been served since they came. No saved-up claims, no debts forgiven, and no way down for a long row of newcomers.
+INSERT INTO owner_service AS s (lane, owner, served, served_before)
+SELECT $1, $2, level, level
+FROM (SELECT COALESCE(
+    (
+        SELECT served - CASE WHEN served = served_before THEN 0 ELSE 0.001 END
+        FROM owner_service WHERE lane = $1 AND active
+        ORDER BY served, served = served_before LIMIT 1
+    ),
+    0
+) AS level) least_served
 ON CONFLICT (lane, owner) DO UPDATE SET
     active = true,
-    served = CASE WHEN s.active THEN s.served ELSE greatest(s.served, excluded.served) END
+    served = CASE WHEN s.active THEN s.served ELSE greatest(s.served, excluded.served) END,
+    served_before = CASE WHEN s.active THEN s.served_before ELSE greatest(s.served, excluded.served) END
 
 -- name: insert_unit
 INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority, position, cost)
