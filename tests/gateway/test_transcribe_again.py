@@ -48,6 +48,14 @@ async def test_a_small_recording_is_answered_with_its_words_also_the_second_time
         assert body["text"] == "simulated 0.0 simulated 5.0 simulated 10.0"
 
 
+async def test_texts_without_spaces_are_joined_without(world: World) -> None:
+    owner = world.new_owner()
+    first = await world.accepted(owner, media.wav_of_ms(12_000))
+    texts = "UPDATE segment SET text = (ARRAY['你好。', '再见。', 'Bye.'])[index % 3 + 1] WHERE run_id = $1"
+    await world.database.pool.execute(texts, first["runId"])
+    assert (await again(world, owner, first["audioId"])).json()["text"] == "你好。再见。 Bye."
+
+
 async def test_the_same_options_give_the_run_that_is_there(idle_world: World) -> None:
     owner = idle_world.new_owner()
     first = await idle_world.accepted(owner, model="long", language="en")

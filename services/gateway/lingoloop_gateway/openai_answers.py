@@ -11,7 +11,7 @@ import orjson
 from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.exports import FORMATS, Segments
 from lingoloop_gateway.openai_options import TranscriptionOptions
-from lingoloop_gateway.paragraphs import space_between
+from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.pieces import plain
 
 Read = Callable[[], Segments]
@@ -46,22 +46,6 @@ KINDS: Mapping[str, Kind] = {
     "srt": Kind(FORMATS["srt"].content_type),
     "vtt": Kind(FORMATS["vtt"].content_type),
 }
-
-
-class RunningText:
-    """A text on one line that grows, segment by segment."""
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def added(self, text: str) -> str:
-        """Return what the text of the next segment adds, the space before it included."""
-        text = plain(text)
-        if not text:
-            return ""
-        between = space_between(self._last, text) if self._last else ""
-        self._last = text
-        return between + text
 
 
 def kind_of(options: TranscriptionOptions) -> Kind:

@@ -67,3 +67,19 @@ def space_between(left: str, right: str) -> str:
     """Return what stands between two texts on one line: a space, or nothing between two CJK characters."""
     last, first = left.rstrip(NEITHER)[-1:], right.lstrip(NEITHER)[:1]
     return "" if last and first and unspaced(last) and unspaced(first) else " "
+
+
+class RunningText:
+    """A text on one line that grows, segment by segment."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def added(self, text: str) -> str:
+        """Return what the text of the next segment adds, the space before it included."""
+        text = plain(text)
+        if not text:
+            return ""
+        between = space_between(self._last, text) if self._last else ""
+        self._last = text
+        return between + text

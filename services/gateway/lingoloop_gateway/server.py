@@ -21,6 +21,7 @@ from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options
+from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
@@ -239,11 +240,12 @@ class Server:
             cause = {"code": run["error_code"], "message": run["error_message"]}
             raise Problem("run_failed", run["error_message"], **_ids(accepted), cause=cause)
         segments = await self._runs.segments(run["id"], owner, after=-1, limit=SYNC_SEGMENTS)
+        text = RunningText()
         return json_response(
             {
                 **_ids(accepted),
                 "status": run["status"],
-                "text": " ".join(segment["text"] for segment in segments),
+                "text": "".join(text.added(segment["text"]) for segment in segments),
                 "language": run["language"],
                 "durationMs": total_ms(run),
                 "segments": segments,
