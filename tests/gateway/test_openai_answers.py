@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from lingoloop_gateway.openai_answers import (
-    RunningText,
     average_logprob,
     compression_ratio,
     describe_segment,
@@ -16,6 +15,7 @@ from lingoloop_gateway.openai_answers import (
     write_transcript,
 )
 from lingoloop_gateway.openai_options import read_transcription_options
+from lingoloop_gateway.paragraphs import RunningText
 
 NASTY = 'He said "no\\".\n\u2028 日本\x00 😀'
 

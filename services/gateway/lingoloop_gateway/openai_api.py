@@ -23,7 +23,6 @@ from lingoloop_gateway.control import Control
 from lingoloop_gateway.openai_answers import (
     STREAM,
     Kind,
-    RunningText,
     delta_event,
     error_event,
     kind_of,
@@ -38,6 +37,7 @@ from lingoloop_gateway.openai_options import (
     upload_options,
 )
 from lingoloop_gateway.options import UploadOptions
+from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.runs import PAGE, Runs
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
