@@ -32,10 +32,10 @@ async def bench_fleet(*, transcribers: int = 1, **settings: str) -> AsyncIterato
 
 
 async def transcribe(fleet: Fleet, path: Path, **options: str) -> Transcript:
-    """Upload a recording and wait for its run's end."""
+    """Upload a recording and wait for the end of its run, which is made anew though the same may be there."""
     async with fleet.client() as client:
         begin = time.perf_counter()
-        run = await client.upload(path, lambda _: None, **options)
+        run = await client.upload(path, lambda _: None, force="1", **options)
         async for frame in client.events(run["runId"]):
             if frame["event"] == "done":
                 assert frame["status"] == "succeeded", frame

@@ -5,6 +5,7 @@ import io
 import struct
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 import av
 import numpy as np
@@ -46,6 +47,13 @@ def wav(
         + struct.pack("<I", claimed)
         + data
     )
+
+
+def unlike_others() -> bytes:
+    """Return a second of sound as WAV that no other call returns: the same bytes again are the same recording."""
+    samples = tone(1.0, rate=16_000)
+    samples[:16] = np.frombuffer(uuid4().bytes, np.uint8)
+    return wav(samples)
 
 
 def wav_of_size(size: int) -> bytes:

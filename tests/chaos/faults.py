@@ -92,7 +92,7 @@ async def kill_relay(kind: str, stage: Stage, planned: Planned) -> bool:
 async def _upload(stage: Stage, gateway: Place, number: int, go: asyncio.Event | None = None) -> bool:
     """Upload a minute or so; what is acknowledged is held to it."""
     owner, length = OWNERS[number % len(OWNERS)], 61_000 + 1_000 * number
-    recording = make_recording(random.Random(str(go)), length)
+    recording = make_recording(random.Random(), length)
     answer = await post(gateway.url, stage.fleet.token(owner), recording, go=go)
     if found := run_id(answer):
         stage.acknowledge(found, owner, length)

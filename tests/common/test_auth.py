@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from lingoloop_common.auth import ADMIN, LEEWAY, READ, WRITE, Caller, Callers, Tokens
 from lingoloop_common.errors import Problem
+from lingoloop_common.rates import Rates
 from lingoloop_common.store.database import Database
 
 SECRET = "0123456789abcdef" * 4
 TOKENS = Tokens(SECRET)
 CALLERS = Callers(
-    TOKENS, Database("", pool_max=2, startup_timeout=0, exclusive=False)
+    TOKENS, Database("", pool_max=2, startup_timeout=0, exclusive=False), Rates(0)
 )  # tokens need no database
 
 

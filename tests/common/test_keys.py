@@ -8,12 +8,13 @@ from aiohttp.test_utils import make_mocked_request
 from lingoloop_common.auth import KEY_LIFETIME, READ, WRITE, Caller, Callers, Tokens
 from lingoloop_common.errors import Problem
 from lingoloop_common.keys import PREFIX, all_keys, create_key, revoke_key
+from lingoloop_common.rates import Rates
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 
 
 async def who(database: Database, key: str, scope: str = READ) -> Caller:
-    callers = Callers(Tokens("0123456789abcdef" * 4), database)
+    callers = Callers(Tokens("0123456789abcdef" * 4), database, Rates(0))
     request = make_mocked_request("GET", "/", headers={"Authorization": f"Bearer {key}"})
     return await callers.caller(request, scope)
 

@@ -171,7 +171,9 @@ async def test_other_requests_are_answered_while_files_are_looked_at(idle_world:
     pids = probe_pids(idle_world)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    posting = [asyncio.create_task(idle_world.post(owner, media.wav(), model="long")) for _ in range(4)]
+    posting = [
+        asyncio.create_task(idle_world.post(owner, media.unlike_others(), model="long")) for _ in range(4)
+    ]
     await eventually(idle_world.probe._free.empty)
     response = await asyncio.wait_for(idle_world.get(owner, f"/api/runs/{body['runId']}"), 5)
     assert response.status_code == 200

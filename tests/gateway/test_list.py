@@ -10,13 +10,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_pages_hold_each_run_once_though_new_ones_come(idle_world: World) -> None:
     owner = idle_world.new_owner()
-    ids = [(await idle_world.accepted(owner, media.wav_of_ms(61_000)))["runId"] for _ in range(5)]
-    await idle_world.accepted(idle_world.new_owner(), media.wav_of_ms(61_000))
+    ids = [(await idle_world.accepted(owner, model="long"))["runId"] for _ in range(5)]
+    await idle_world.accepted(idle_world.new_owner(), model="long")
     seen, cursor = [], ""
     while True:
         page = (await idle_world.get(owner, f"/api/runs?limit=2{cursor}")).json()
         seen += [item["id"] for item in page["items"]]
-        await idle_world.accepted(owner, media.wav_of_ms(61_000))
+        await idle_world.accepted(owner, model="long")
         if page["nextCursor"] is None:
             break
         cursor = f"&cursor={page['nextCursor']}"

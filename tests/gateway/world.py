@@ -85,8 +85,8 @@ class World:
         return await self.http.post("/api/audios", content=body, headers=headers)
 
     async def accepted(self, owner: str, data: bytes | None = None, **query: str) -> dict[str, Any]:
-        """Upload and return what a taken recording is answered with, be it small or large."""
-        response = await self.post(owner, media.wav() if data is None else data, **query)
+        """Upload (a recording unlike others, if none is given) and return what it is answered with, small or large."""
+        response = await self.post(owner, media.unlike_others() if data is None else data, **query)
         assert response.status_code in (200, 202), response.text
         body: dict[str, Any] = response.json()
         return body

@@ -31,7 +31,7 @@ async def test_uploads_are_taken_readyz_says_so_and_all_goes_out_afterwards(
             answer = await http.post(
                 "/api/audios",
                 params={"model": "long"},
-                content=media.wav(),
+                content=media.unlike_others(),
                 headers={"Content-Type": "audio/wav"},
             )
             return answer.status_code

@@ -10,6 +10,7 @@ from aiohttp import web
 from lingoloop_common import keys, tickets
 from lingoloop_common.errors import Problem
 from lingoloop_common.jwks import ALGORITHMS, KeySet, KeysUnavailable
+from lingoloop_common.rates import Rates
 from lingoloop_common.settings import WebSettings
 from lingoloop_common.store.database import Database
 
@@ -124,11 +125,11 @@ def _scopes(given: object) -> list[str]:
 class Callers:
     """Tells who makes a request: by a token that is signed, or by a key that is stored."""
 
-    def __init__(self, tokens: Tokens, database: Database) -> None:
-        self._tokens, self._database = tokens, database
+    def __init__(self, tokens: Tokens, database: Database, rates: Rates) -> None:
+        self._tokens, self._database, self._rates = tokens, database, rates
 
     async def caller(self, request: web.Request, scope: str, *, in_query: bool = False) -> Caller:
-        """Return who makes a request, and that they may.
+        """Return who makes a request, and that they may; count it.
 
         Args:
             request: with `Authorization: Bearer`.
@@ -136,23 +137,25 @@ class Callers:
             in_query: also take `?access_token=`, where a browser cannot set a header; a ticket may stand there too.
 
         Raises:
-            Problem: `unauthorized` or `forbidden`.
+            Problem: `unauthorized` or `forbidden`; `too_many_requests` when their owner made too many.
         """
+        caller = await self._who(request, in_query=in_query)
+        self._rates.check(caller.owner)
+        caller.require(scope)
+        return caller
+
+    async def _who(self, request: web.Request, *, in_query: bool) -> Caller:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if not given and in_query:
             kind, given = "Bearer", request.query.get("access_token", "")
             if given.startswith(tickets.PREFIX):
-                caller = await self._by_ticket(given, request.path)
-                caller.require(scope)
-                return caller
+                return await self._by_ticket(given, request.path)
         if kind.lower() != "bearer" or not given:
             raise Problem("unauthorized", "send Authorization: Bearer with a token")
         given = given.strip()
-        caller = (
-            await self._by_key(given) if given.startswith(keys.PREFIX) else await self._tokens.check(given)
-        )
-        caller.require(scope)
-        return caller
+        if given.startswith(keys.PREFIX):
+            return await self._by_key(given)
+        return await self._tokens.check(given)
 
     async def _by_ticket(self, ticket: str, path: str) -> Caller:
         try:

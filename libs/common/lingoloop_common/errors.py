@@ -10,13 +10,19 @@ class Problem(Exception):
     Args:
         code: a key of `PROBLEMS`.
         detail: what is wrong and what to do, for the person who reads it.
-        extra: further members of the answer.
+        extra: further members of the answer; `retryAfter` (whole seconds) is also its header `Retry-After`.
     """
 
     def __init__(self, code: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
         self.code, self.detail, self.extra = code, detail, extra
         self.http_status = PROBLEMS[code]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer's head says about it."""
+        seconds = self.extra.get("retryAfter")
+        return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 PROBLEMS: dict[str, HTTPStatus] = {
@@ -28,6 +34,7 @@ PROBLEMS: dict[str, HTTPStatus] = {
     "conflict": HTTPStatus.CONFLICT,
     "precondition_failed": HTTPStatus.PRECONDITION_FAILED,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "storage_quota": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "range_not_satisfiable": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     "invalid_value": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -36,6 +43,7 @@ PROBLEMS: dict[str, HTTPStatus] = {
     "unknown_lane": HTTPStatus.UNPROCESSABLE_ENTITY,
     "run_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
+    "queue_quota": HTTPStatus.TOO_MANY_REQUESTS,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,

@@ -45,9 +45,9 @@ def problem_response(problem: Problem) -> web.Response:
         "error": problem.detail,
         **problem.extra,
     }
-    headers = (
-        {"WWW-Authenticate": "Bearer"} if problem.http_status == web.HTTPUnauthorized.status_code else None
-    )
+    headers = problem.headers
+    if problem.http_status == web.HTTPUnauthorized.status_code:
+        headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
         body=orjson.dumps(body),
         status=problem.http_status,

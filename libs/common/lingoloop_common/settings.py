@@ -66,6 +66,7 @@ class WebSettings(BaseSettings):
     auth_jwt_secret: SecretStr | None = Field(None, validate_default=True)
     auth_audience: str | None = None
     auth_issuer: str | None = None
+    rate_limit_per_owner: int = Field(6_000, ge=0)
     poll_interval_ms: int = Field(2_000, ge=100, le=60_000)
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
 

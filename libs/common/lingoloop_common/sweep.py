@@ -33,6 +33,9 @@ MUTE_LIMIT = 30.0
 UNSENT_LIMIT = 5.0
 """Seconds that a token may be in the outbox while the queue says that it is well."""
 
+KEYS_KEPT = 86_400.0
+"""Seconds for which an `Idempotency-Key` stands for the request that it came with."""
+
 REFILL_LIMIT = 10_000
 """Tokens written in one pass and lane at most."""
 
@@ -84,6 +87,7 @@ class Sweep:
                 await connection.execute(SQL["release_lost"], [unit["id"] for unit in released])
             await connection.execute(SQL["end_leases"])
             await connection.execute(SQL["forget_workers"])
+            await connection.execute(SQL["forget_keys"], KEYS_KEPT)
             if idle := await connection.fetch(SQL["idle_owners"]):
                 await connection.execute(
                     SQL["deactivate_owners"], [row["lane"] for row in idle], [row["owner"] for row in idle]

@@ -39,6 +39,11 @@ DELETE FROM worker w
 WHERE lease_until IS NULL AND last_seen < now() - interval '1 day'
   AND EXISTS (SELECT FROM worker o WHERE o.lane = w.lane AND (o.last_seen, o.id) > (w.last_seen, w.id))
 
+-- name: forget_keys
+DELETE FROM idempotency_key WHERE (owner, key) IN (
+    SELECT owner, key FROM idempotency_key WHERE created_at < now() - make_interval(secs => $1)
+    ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+
 -- name: idle_owners
 -- First the rows, locked; then, in a statement that sees later commits, those that are still idle.
 SELECT lane, owner FROM owner_service s

@@ -7,24 +7,27 @@ from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
+from lingoloop_common.rates import Rates
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
+from lingoloop_gateway.addresses import gate
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
+from lingoloop_gateway.idempotency import IdempotencyKeys
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
+from lingoloop_gateway.quotas import HOUR_MS, OwnerLimits, Quotas
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
-from lingoloop_gateway.tickets import Tickets
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 from lingoloop_gateway.workers import Workers
@@ -50,9 +53,15 @@ def parts(
         default_engine=settings.engine,
         default_model=settings.model_name,
     )
-    callers = Callers(read_tokens(settings), database)
+    callers = Callers(read_tokens(settings), database, Rates(settings.rate_limit_per_owner))
+    quotas = Quotas(
+        database, OwnerLimits(settings.owner_storage_bytes, settings.owner_queued_hours * HOUR_MS)
+    )
+    keys = IdempotencyKeys(database)
     control = Control(database, relay)
-    uploads = Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules)
+    uploads = Uploads(
+        database=database, relay=relay, blobs=blobs, probe=probe, rules=rules, quotas=quotas, keys=keys
+    )
     runs = Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000))
     removals = Removals(database, blobs)
     api = Server(
@@ -63,11 +72,13 @@ def parts(
         runs=runs,
         control=control,
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
-        openai=OpenAiApi(callers=callers, uploads=uploads, runs=runs, control=control, waiter=waiter),
+        openai=OpenAiApi(callers=callers, uploads=uploads, quotas=quotas, runs=runs, waiter=waiter),
         waiter=waiter,
         streams=streams,
-        tickets=Tickets(database),
         blobs=blobs,
+        quotas=quotas,
+        keys=keys,
+        gate=gate(Rates(settings.rate_limit_per_address), settings.trusted_proxies),
         sync_timeout=settings.transcribe_sync_timeout_ms / 1000,
         inline=settings.tasks_inline_processing,
     )

@@ -1,7 +1,5 @@
 """OpenAI's audio API for its unmodified clients: an upload like any other, answered when its run has ended."""
 
-import asyncio
-import contextlib
 import socket
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,17 +7,17 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 
 from lingoloop_common.auth import READ, WRITE, Callers
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
-from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Row
+from lingoloop_gateway.accepted import Accepted
 from lingoloop_gateway.bodies import Fields, read_form
-from lingoloop_gateway.control import Control
+from lingoloop_gateway.idempotency import REPLAYED, once, read_key, replayed
 from lingoloop_gateway.openai_answers import (
     STREAM,
     Kind,
@@ -29,7 +27,7 @@ from lingoloop_gateway.openai_answers import (
     write_done,
     write_transcript,
 )
-from lingoloop_gateway.openai_errors import RUN_FAILED, error_body
+from lingoloop_gateway.openai_errors import RUN_FAILED, error_body, error_response
 from lingoloop_gateway.openai_options import (
     DEFAULT_MODEL,
     TranscriptionOptions,
@@ -38,6 +36,7 @@ from lingoloop_gateway.openai_options import (
 )
 from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.paragraphs import RunningText
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import PAGE, Runs
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
@@ -59,8 +58,11 @@ RUN_ID = "Lingoloop-Run-Id"
 class Answer:
     """An answer whose head goes out with its first byte: until then a failure still has a status of its own."""
 
-    def __init__(self, request: web.Request, kind: Kind, run_id: UUID) -> None:
-        headers = {"Content-Type": kind.content_type, "Cache-Control": "no-store", RUN_ID: str(run_id)}
+    def __init__(self, request: web.Request, kind: Kind, accepted: Accepted) -> None:
+        headers = {"Content-Type": kind.content_type, "Cache-Control": "no-store"}
+        headers[RUN_ID] = str(accepted.run_id)
+        if accepted.replayed:
+            headers[REPLAYED] = "true"
         if kind is STREAM:
             headers["X-Accel-Buffering"] = "no"
         self._request, self._kind = request, kind
@@ -117,10 +119,10 @@ class OpenAiApi:
     """Handles `/v1/…`."""
 
     def __init__(
-        self, *, callers: Callers, uploads: Uploads, runs: Runs, control: Control, waiter: DoneWaiter
+        self, *, callers: Callers, uploads: Uploads, quotas: Quotas, runs: Runs, waiter: DoneWaiter
     ) -> None:
-        self._callers, self._uploads, self._runs = callers, uploads, runs
-        self._control, self._waiter = control, waiter
+        self._callers, self._uploads, self._quotas = callers, uploads, quotas
+        self._runs, self._waiter = runs, waiter
         self._stopping = False
 
     def routes(self) -> list[web.RouteDef]:
@@ -169,22 +171,27 @@ class OpenAiApi:
         caller = await self._callers.caller(request, WRITE)
         if request.content_type != "multipart/form-data":
             raise Problem("unsupported_media_type", "send multipart/form-data")
+        key = read_key(request)
         # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
-            received, (options, upload) = await read_form(
-                request,
-                lambda parts, name, kind: self._uploads.receive(parts, filename=name, content_type=kind),
-                self._uploads.drop,
-                self._read,
-            )
-            accepted = await self._uploads.accept(caller.owner, received, upload)
+            async with self._quotas.room(caller.owner, request.content_length, key) as room:
+                received, (options, upload) = await read_form(
+                    request,
+                    lambda parts, name, kind: self._uploads.receive(
+                        room.watch(parts), filename=name, content_type=kind
+                    ),
+                    self._uploads.drop,
+                    self._read,
+                )
+                wish = once(request, caller.owner, key, options, sha256=received.stored.sha256)
+                accepted = await self._uploads.accept(caller.owner, received, upload, wish)
             keep_connection(request)
-            answer = Answer(request, kind_of(options), accepted.run_id)
+            answer = Answer(request, kind_of(options), accepted)
             try:
                 return await self._answer(answer, options, accepted.run_id, caller.owner)
-            except (asyncio.CancelledError, ClientConnectionResetError):
-                if not self._stopping:
-                    await to_its_end(self._give_up(accepted.run_id, caller.owner))
+            except Problem as problem:
+                if accepted.replayed:
+                    return replayed(error_response(problem))
                 raise
 
     async def _read(self, fields: Fields) -> tuple[TranscriptionOptions, UploadOptions]:
@@ -241,14 +248,6 @@ class OpenAiApi:
             return False
         seen.end = run if RunStatus(run["status"]).is_final else None
         return seen.end is not None or bool(seen.fresh)
-
-    async def _give_up(self, run_id: UUID, owner: str) -> None:
-        """Cancel the run of a client that went away: it cannot name the run, and comes again with another upload."""
-        try:
-            with contextlib.suppress(Problem):  # it has ended already
-                await self._control.cancel(run_id, owner)
-        except BROKEN as error:
-            log.warning("a run that nobody waits for goes on", run_id=str(run_id), error=type(error).__name__)
 
 
 def keep_connection(request: web.Request) -> None:

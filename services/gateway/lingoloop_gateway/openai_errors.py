@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -33,6 +32,8 @@ PROBLEMS_TOLD: Mapping[str, Told] = {
     "not_audio": Told(HTTPStatus.BAD_REQUEST, param="file"),
     "too_long": Told(HTTPStatus.BAD_REQUEST, param="file"),
     "unknown_lane": Told(HTTPStatus.NOT_FOUND, "model_not_found", "model"),
+    "storage_quota": Told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, param="file"),
+    "queue_quota": Told(HTTPStatus.TOO_MANY_REQUESTS, type="requests"),
     "too_many_requests": Told(HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", type="requests"),
 }
 
@@ -75,8 +76,8 @@ def _told(problem: Problem) -> tuple[str, Told]:
     return problem.code, PROBLEMS_TOLD.get(problem.code) or Told(problem.http_status, type=kind)
 
 
-def _headers(problem: Problem, told: Told) -> dict[str, Any]:
-    headers = {}
+def _headers(problem: Problem, told: Told) -> dict[str, str]:
+    headers = problem.headers
     if told.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.code == RUN_FAILED:

@@ -23,6 +23,8 @@ class RunOptions(BaseModel):
     engine: str | None = Field(None, max_length=40)
     model: str | None = Field(None, max_length=80)
     priority: int = Field(0, ge=-100, le=100)
+    force: bool = False
+    """Also if there is such a run already."""
 
     @field_validator("language")
     @classmethod
@@ -44,9 +46,6 @@ class UploadOptions(RunOptions):
 
 class AgainOptions(RunOptions):
     """The fields of another run over a recording, in the query or in JSON."""
-
-    force: bool = False
-    """Also if there is such a run already."""
 
 
 def read_options(fields: Mapping[str, Any]) -> UploadOptions:

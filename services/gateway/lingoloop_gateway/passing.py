@@ -16,6 +16,7 @@ PASSED_BACK = (
     "Cache-Control",
     "X-Accel-Buffering",
     "WWW-Authenticate",
+    "Retry-After",
     "X-Request-Id",
 )
 GOODBYE_RETRY_MS = (1_000, 15_000)

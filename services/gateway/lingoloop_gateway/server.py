@@ -4,13 +4,16 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from lingoloop_common.auth import READ, WRITE, Callers
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
-from lingoloop_common.http import json_response, public_app
+from lingoloop_common.http import json_response, problem_response, public_app
+from lingoloop_common.keys import Queryable
 from lingoloop_common.store.runs import total_ms
+from lingoloop_gateway.accepted import Accepted
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios, describe_audio
 from lingoloop_gateway.bodies import read_upload
@@ -18,15 +21,17 @@ from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
 from lingoloop_gateway.exports import FORMATS
+from lingoloop_gateway.idempotency import IdempotencyKeys, once, read_key, replayed
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options
 from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import Runs
-from lingoloop_gateway.tickets import Tickets
-from lingoloop_gateway.uploads import Accepted, Uploads
+from lingoloop_gateway.tickets import make_ticket, read_wish
+from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
 SEGMENTS_LIMIT = 1_000
@@ -51,19 +56,23 @@ class Server:
         openai: OpenAiApi,
         waiter: DoneWaiter,
         streams: EventStreams,
-        tickets: Tickets,
         blobs: FolderBlobs,
+        quotas: Quotas,
+        keys: IdempotencyKeys,
+        gate: Middleware,
         sync_timeout: float | None,
         inline: bool,
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
-        self._waiter, self._streams, self._tickets, self._blobs = waiter, streams, tickets, blobs
+        self._waiter, self._streams, self._blobs = waiter, streams, blobs
+        self._quotas, self._keys, self._gate = quotas, keys, gate
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
         app = public_app(cors_allowed_origins, {"/v1/": error_response})
+        app.middlewares.append(self._gate)
         app.on_shutdown.extend([self._streams.say_goodbye, self._openai.say_goodbye])
         app.add_routes(
             [
@@ -92,23 +101,30 @@ class Server:
     async def post_audio(self, request: web.Request) -> web.Response:
         """Take an upload; a small one is answered with its words, a large one with 202."""
         caller = await self._callers.caller(request, WRITE)
+        key = read_key(request)
         # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
-            received, options = await read_upload(
-                request,
-                lambda parts, name, kind: self._uploads.receive(parts, filename=name, content_type=kind),
-                self._uploads.drop,
-            )
-            accepted = await self._uploads.accept(caller.owner, received, options)
+            async with self._quotas.room(caller.owner, request.content_length, key) as room:
+                received, options = await read_upload(
+                    request,
+                    lambda parts, name, kind: self._uploads.receive(
+                        room.watch(parts), filename=name, content_type=kind
+                    ),
+                    self._uploads.drop,
+                )
+                wish = once(request, caller.owner, key, options, sha256=received.stored.sha256)
+                accepted = await self._uploads.accept(caller.owner, received, options, wish)
             return await self._accepted(accepted, caller.owner)
 
     async def transcribe_audio(self, request: web.Request) -> web.Response:
         """Let a recording be transcribed with other options, or find the run with the same; answered as an upload is."""
         caller = await self._callers.caller(request, WRITE)
+        key = read_key(request)
         audio = await self._audios.get(id_in_path(request, "audio_id", "audio"), caller.owner)
         options = read_again_options(request.query, await request.read())
         async with self._waiter.feed.hold(caller.owner):
-            accepted = await self._uploads.transcribe(caller.owner, audio, options)
+            wish = once(request, caller.owner, key, options)
+            accepted = await self._uploads.transcribe(caller.owner, audio, options, wish)
             return await self._accepted(accepted, caller.owner)
 
     async def get_audios(self, request: web.Request) -> web.Response:
@@ -196,7 +212,13 @@ class Server:
     async def post_ticket(self, request: web.Request) -> web.Response:
         """Make a ticket for a stream or a file, which stands in for the token in its address."""
         caller = await self._callers.caller(request, READ)
-        return json_response(await self._tickets.make(caller, await request.read()), status=201)
+        key = read_key(request)
+        wish = read_wish(await request.read())
+
+        async def make(database: Queryable) -> web.Response:
+            return json_response(await make_ticket(database, caller, wish), status=201)
+
+        return await self._keys.answered_once(once(request, caller.owner, key, wish), make)
 
     async def cancel_run(self, request: web.Request) -> web.Response:
         """End a run now."""
@@ -216,6 +238,12 @@ class Server:
         return json_response(await self._runs.describe(await self._runs.get(run_id, owner)), status=202)
 
     async def _accepted(self, accepted: Accepted, owner: str) -> web.Response:
+        """Answer as the first time, where that is kept, and else with what became of the run."""
+        if not accepted.replayed:
+            return await self._outcome(accepted, owner)
+        return replayed(await self._keys.kept(accepted.once) or await self._outcome(accepted, owner))
+
+    async def _outcome(self, accepted: Accepted, owner: str) -> web.Response:
         """Answer with a small run's words, if they come in time, else with where the run is."""
         if not accepted.large or self._inline:
             timeout = None if self._inline else self._sync_timeout
@@ -230,7 +258,8 @@ class Server:
         queued = not accepted.reused or run["status"] == RunStatus.QUEUED
         body = {**_ids(accepted), "status": run["status"], "queued": queued}
         headers = {"Location": f"/api/runs/{accepted.run_id}"}
-        return json_response(body, status=200 if accepted.reused else 202, headers=headers)
+        response = json_response(body, status=200 if accepted.reused else 202, headers=headers)
+        return await self._keys.keep(accepted.once, response)
 
     async def _finished(self, accepted: Accepted, owner: str) -> web.Response:
         run = await self._runs.get(accepted.run_id, owner)
@@ -238,7 +267,9 @@ class Server:
             return await self._queued(accepted, owner)
         if run["status"] == RunStatus.FAILED:
             cause = {"code": run["error_code"], "message": run["error_message"]}
-            raise Problem("run_failed", run["error_message"], **_ids(accepted), cause=cause)
+            problem = Problem("run_failed", run["error_message"], **_ids(accepted), cause=cause)
+            return await self._keys.keep(accepted.once, problem_response(problem))
+        # Words are not kept beside the key: they go when the recording is deleted, and until then are the run's to tell.
         segments = await self._runs.segments(run["id"], owner, after=-1, limit=SYNC_SEGMENTS)
         text = RunningText()
         return json_response(

@@ -1,6 +1,9 @@
 """The gateway's settings."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, IPvAnyNetwork, field_validator
+from pydantic_settings import NoDecode
 
 from lingoloop_common.settings import EngineSettings, RecordingSettings, Settings, WebSettings
 
@@ -17,3 +20,14 @@ class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     transcribe_sync_timeout_ms: int = Field(30_000, ge=1)
     tasks_inline_processing: bool = False
     max_upload_bytes: int = Field(10 * 2**30, ge=1)
+    owner_storage_bytes: int = Field(2**40, ge=0)
+    owner_queued_hours: int = Field(1_000, ge=0)
+    rate_limit_per_address: int = Field(30_000, ge=0)
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, value: object) -> object:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )

@@ -15,9 +15,12 @@ from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, Row, change_run, lock_run
+from lingoloop_gateway.accepted import Accepted, bound, claimed, made_before, reused
+from lingoloop_gateway.idempotency import IdempotencyKeys, Once
 from lingoloop_gateway.names import clean_content_type, clean_filename
 from lingoloop_gateway.options import AgainOptions, RunOptions, UploadOptions
 from lingoloop_gateway.probe import Probe
+from lingoloop_gateway.quotas import Quotas, lock_owner
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
 SQL = load_queries(__package__, "uploads.sql")
@@ -35,18 +38,6 @@ class UploadRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """A run that exists from now on, whatever happens."""
-
-    audio_id: UUID
-    run_id: UUID
-    job_id: UUID
-    large: bool
-    reused: bool = False
-    """It was there already, with the same options."""
-
-
-@dataclass(frozen=True, slots=True)
 class Received:
     """An upload whose bytes are in storage; it is dropped unless it is accepted."""
 
@@ -60,10 +51,18 @@ class Uploads:
     """Takes recordings."""
 
     def __init__(
-        self, *, database: Database, relay: Relay, blobs: FolderBlobs, probe: Probe, rules: UploadRules
+        self,
+        *,
+        database: Database,
+        relay: Relay,
+        blobs: FolderBlobs,
+        probe: Probe,
+        rules: UploadRules,
+        quotas: Quotas,
+        keys: IdempotencyKeys,
     ) -> None:
         self._database, self._relay, self._blobs, self._probe = database, relay, blobs, probe
-        self._rules = rules
+        self._rules, self._quotas, self._keys = rules, quotas, keys
 
     async def receive(self, parts: AsyncIterable[bytes], *, filename: str, content_type: str) -> Received:
         """Stream an upload to storage.
@@ -90,46 +89,66 @@ class Uploads:
         """Forget an upload that is not accepted."""
         await self._blobs.delete(audio_blob(received.audio_id))
 
-    async def accept(self, owner: str, received: Received, options: UploadOptions) -> Accepted:
-        """Make a run of a received upload, or drop it.
+    async def accept(
+        self, owner: str, received: Received, options: UploadOptions, once: Once | None = None
+    ) -> Accepted:
+        """Make a run of a received upload, or drop it and return the run that the same bytes and options have already.
 
         Raises:
-            Problem: it is not a recording, too long, or for a lane that does not exist.
+            Problem: it is not a recording, too long, for a lane that does not exist, or finds no room; or `once` has the
+                key of another request.
         """
         try:
+            known = await self._keys.find(once) if once else None
+            if known and once:
+                await self.drop(received)
+                return made_before(known, once)
             lane = await self._lane(options)
             duration_ms = await self._duration(received)
         except BaseException:
             await self.drop(received)
             raise
         large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
-        accepted = Accepted(received.audio_id, new_id(), new_id(), large)
+        accepted = Accepted(received.audio_id, new_id(), new_id(), large, once=once)
         # A client that goes away now leaves a whole run: whether a commit that was cut short happened, nobody could say.
-        await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
-        return accepted
+        return await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
 
-    async def transcribe(self, owner: str, audio: Row, options: AgainOptions) -> Accepted:
+    async def transcribe(
+        self, owner: str, audio: Row, options: AgainOptions, once: Once | None = None
+    ) -> Accepted:
         """Make another run over a recording, or return the one with the same options that has not failed.
 
         Raises:
-            Problem: `not_found` when it was deleted just now, or it is for a lane that does not exist.
+            Problem: `not_found` when it was deleted just now, it is for a lane that does not exist, or finds no room; or
+                `once` has the key of another request.
         """
         lane = await self._lane(options)
         large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._rules.sync)
-        return await to_its_end(self._again(owner, audio["id"], options, lane, large=large))
+        accepted = Accepted(audio["id"], new_id(), new_id(), large, once=once)
+        return await to_its_end(self._again(owner, audio, options, lane, accepted))
 
     async def _again(
-        self, owner: str, audio_id: UUID, options: AgainOptions, lane: str, *, large: bool
+        self, owner: str, audio: Row, options: AgainOptions, lane: str, accepted: Accepted
     ) -> Accepted:
         async with self._database.pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(SQL["hold_audio"], audio_id, owner):
+            await lock_owner(connection, owner)
+            if before := await claimed(connection, accepted):
+                return before
+            if not await connection.fetchval(SQL["hold_audio"], audio["id"], owner):
                 raise Problem("not_found", "there is no such audio")
             if not options.force:
-                same = await connection.fetchrow(SQL["same_run"], audio_id, lane, options.asked())
+                same = await connection.fetchrow(SQL["same_run"], audio["id"], lane, options.asked())
                 if same is not None:
-                    return Accepted(audio_id, same["id"], same["job_id"], large, reused=True)
-            accepted = Accepted(audio_id, new_id(), new_id(), large)
+                    return await bound(connection, reused(accepted, same))
+            await self._quotas.check(
+                connection,
+                owner,
+                more_bytes=0,
+                size_bytes=audio["size_bytes"],
+                duration_ms=audio["duration_ms"],
+            )
             await self._add_run(connection, owner, options, lane, accepted)
+            await bound(connection, accepted)
         self._relay.tell()
         return accepted
 
@@ -140,17 +159,45 @@ class Uploads:
         options: UploadOptions,
         lane: str,
         duration_ms: int | None,
-        accepted: Accepted,
-    ) -> None:
+        wanted: Accepted,
+    ) -> Accepted:
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
-                await self._insert(connection, owner, received, options, lane, duration_ms, accepted)
+                await lock_owner(connection, owner)
+                accepted = await claimed(connection, wanted)
+                if accepted is None:
+                    accepted = await self._same(connection, owner, received, options, lane, wanted) or wanted
+                    if accepted is wanted:
+                        await self._insert(connection, owner, received, options, lane, duration_ms, wanted)
+                    await bound(connection, accepted)
         except BaseException:
             # The commit may have happened and only its answer be lost: a run must never lose its recording.
-            if not await self._database.pool.fetchval(SQL["audio_exists"], accepted.audio_id):
+            if not await self._database.pool.fetchval(SQL["audio_exists"], wanted.audio_id):
                 await self.drop(received)
             raise
-        self._relay.tell()
+        if accepted is wanted:
+            self._relay.tell()
+        else:
+            await self.drop(received)
+        return accepted
+
+    async def _same(
+        self,
+        connection: Connection,
+        owner: str,
+        received: Received,
+        options: UploadOptions,
+        lane: str,
+        wanted: Accepted,
+    ) -> Accepted | None:
+        """Return the run that the same bytes and options have already, and that has not failed."""
+        if options.force:
+            return None
+        stored = received.stored
+        same = await connection.fetchrow(
+            SQL["same_upload"], owner, stored.sha256, stored.size, lane, options.asked()
+        )
+        return reused(wanted, same) if same else None
 
     @property
     def default_lane(self) -> str:
@@ -199,13 +246,15 @@ class Uploads:
         duration_ms: int | None,
         accepted: Accepted,
     ) -> None:
+        size = received.stored.size
+        await self._quotas.check(connection, owner, more_bytes=size, size_bytes=size, duration_ms=duration_ms)
         await connection.execute(
             SQL["insert_audio"],
             accepted.audio_id,
             owner,
             clean_filename(options.filename or received.filename),
             clean_content_type(received.content_type),
-            received.stored.size,
+            size,
             received.stored.sha256,
             duration_ms,
             audio_blob(accepted.audio_id),

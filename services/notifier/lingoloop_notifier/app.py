@@ -5,6 +5,7 @@ from lingoloop_common.broker import Broker
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
+from lingoloop_common.rates import Rates
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_notifier.hub import Hub
@@ -17,7 +18,7 @@ def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> 
     """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
     hub = Hub()
     feed = Feed(broker, hub.on_event, hub.on_reconnect)
-    callers = Callers(read_tokens(settings), database)
+    callers = Callers(read_tokens(settings), database, Rates(settings.rate_limit_per_owner))
     interval = settings.poll_interval_ms / 1000
     forecasts = Forecasts(database, max_age=interval)
     api = Server(database=database, hub=hub, feed=feed, callers=callers, forecasts=forecasts)

@@ -1,0 +1,18 @@
+-- name: usage
+-- What an owner has stored, and the milliseconds that are still to be done in runs that have not ended. A length that nobody
+-- knows yet is taken from the size, at 128 kbit/s.
+SELECT (SELECT COALESCE(sum(size_bytes), 0) FROM audio WHERE owner = $1)::bigint AS stored_bytes,
+       (
+           SELECT COALESCE(sum(greatest(
+               greatest(COALESCE(a.duration_ms, a.size_bytes / 16, 0), r.planned_samples / 16) - r.done_samples / 16, 0)), 0)
+           FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+           WHERE r.owner = $1 AND r.status IN ('queued', 'processing')
+       )::bigint AS queued_ms
+
+-- name: lock_owner
+-- First in the lock order: one acceptance at a time for an owner. Of two equal uploads the second finds the first one's run,
+-- and what is stored and queued is counted with all that was accepted before.
+SELECT pg_advisory_xact_lock($1, hashtext($2))
+
+-- name: knows_key
+SELECT EXISTS (SELECT FROM idempotency_key WHERE owner = $1 AND key = $2) AS known
