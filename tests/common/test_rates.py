@@ -45,8 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def allowed(given: Rates, asker: str = "ann") -> bool:
     try:
         given.check(asker)
-    except Problem as problem:
-        assert problem.code == "too_many_requests"
+    except Problem:
         return False
     return True
 
@@ -93,7 +92,9 @@ def test_0_is_no_limit() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_of_too_many_those_are_forgotten_who_have_not_asked_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_those_are_forgotten_who_have_not_asked_for_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rates, "REMEMBERED", 3)
     given = Rates(1)
     for name in ("ann", "bob", "cid"):

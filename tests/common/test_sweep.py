@@ -320,3 +320,16 @@ async def test_only_owners_without_open_units_become_idle(database: Database, sw
     await sweep.sweep()
     active = {owner for owner, (_, active) in (await served(database)).items() if active}
     assert active == {"bob", "cyd", "eve"}
+
+
+# --- keys of requests
+
+
+async def test_keys_are_forgotten_after_a_day(database: Database, sweep: Sweep) -> None:
+    await database.pool.execute(
+        "INSERT INTO idempotency_key (owner, key, request, created_at)"
+        " SELECT 'ann', age::text, '', now() - make_interval(hours => age) FROM unnest(ARRAY[0, 23, 25, 900]) age"
+    )
+    await sweep.sweep()
+    left = await database.pool.fetch("SELECT key FROM idempotency_key ORDER BY created_at DESC")
+    assert [row["key"] for row in left] == ["0", "23"]

@@ -112,6 +112,11 @@ class World:
         )
         return number
 
+    async def waits_for_locks(self) -> bool:
+        """Whether a session waits for another one's lock."""
+        found = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+        return bool(await self.database.pool.fetchval(found))
+
     async def fail_plan(self, owner: str, code: str, message: str) -> None:
         """Let the only run of an owner fail, as a transcriber that cannot decode it does."""
 

@@ -239,6 +239,11 @@ WRONG = {
         "TRANSCRIBE_SYNC_MAX_DURATION_MS": "one minute",
         "TASKS_INLINE_PROCESSING": "perhaps",
         "POLL_INTERVAL_MS": "0",
+        "TRUSTED_PROXIES": "10.0.0.0/8, the office",
+        "OWNER_STORAGE_BYTES": "1 GB",
+        "OWNER_QUEUED_HOURS": "-1",
+        "RATE_LIMIT_PER_OWNER": "few",
+        "RATE_LIMIT_PER_ADDRESS": "-5",
     },
     "transcriber": {
         "WORKER_MAX_RETRIES": "many",
@@ -246,7 +251,7 @@ WRONG = {
         "MAX_CONCURRENT_JOBS": "0",
         "JOB_TIMEOUT_MS": "999",
     },
-    "notifier": {"POLL_INTERVAL_MS": "2s", "AUTH_JWT_SECRET": "short"},
+    "notifier": {"POLL_INTERVAL_MS": "2s", "RATE_LIMIT_PER_OWNER": "-1", "AUTH_JWT_SECRET": "short"},
 }
 
 

@@ -1,11 +1,13 @@
 """The gateway's settings."""
 
+from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import Field, IPvAnyNetwork, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from lingoloop_common.settings import EngineSettings, RecordingSettings, Settings, WebSettings
+from lingoloop_gateway.addresses import Network
 
 
 class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
@@ -23,11 +25,14 @@ class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     owner_storage_bytes: int = Field(2**40, ge=0)
     owner_queued_hours: int = Field(1_000, ge=0)
     rate_limit_per_address: int = Field(30_000, ge=0)
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _split_proxies(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError(f"must be addresses or networks like 10.0.0.0/8, with commas: {error}") from None
