@@ -290,12 +290,3 @@ async def test_after_24_hours_a_key_is_new_again(idle_world: World) -> None:
     answer = await upload(idle_world, owner, **{**LONG, "language": "de"})
     assert (answer.status_code, is_replay(answer)) == (202, False)
     assert is_replay(await upload(idle_world, owner, **{**LONG, "language": "de"}))
-
-
-async def test_a_page_of_another_origin_may_send_a_key_and_read_that_it_is_a_replay(
-    idle_world: World,
-) -> None:
-    asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-    answer = await idle_world.http.options("/api/audios", headers=asked)
-    assert "Idempotency-Key" in answer.headers["Access-Control-Allow-Headers"]
-    assert "Idempotent-Replayed" in answer.headers["Access-Control-Expose-Headers"]

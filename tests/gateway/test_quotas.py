@@ -174,6 +174,8 @@ class TestStorage:
         assert is_full(await upload(tight, owner))
         again = await tight.http.post("/api/audios", **sent)
         assert (again.status_code, again.json()) == (202, first.json())
+        more = await tight.http.post("/api/audios", **{**sent, "content": bytes(SIZE + 1)})
+        assert is_full(more), "its key is no way around the limit"
 
 
 class TestQueue:

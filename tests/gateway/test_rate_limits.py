@@ -32,10 +32,6 @@ async def test_an_owner_has_a_minutes_worth_and_others_have_their_own(
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert (answer.json()["code"], answer.json()["retryAfter"]) == ("too_many_requests", 20)
         assert answer.headers["X-Request-Id"]
-        page = await world.http.get(
-            "/api/runs", headers={**world.bearer("ann"), "Origin": "https://app.example"}
-        )
-        assert "Retry-After" in page.headers["Access-Control-Expose-Headers"]
         with pytest.raises(openai.RateLimitError) as caught:
             await ask(world, "ann")
         assert (caught.value.code, caught.value.type) == ("rate_limit_exceeded", "requests")

@@ -93,7 +93,7 @@ class Quotas:
 
     @contextlib.asynccontextmanager
     async def room(self, owner: str, declared: int | None, key: str | None = None) -> AsyncIterator[Room]:
-        """Make room for an upload, before its body is read. A key that is known makes nothing, so nothing is in its way.
+        """Make room for an upload, before its body is read; one that comes again by its key has as much as the first.
 
         Args:
             owner: whose it is.
@@ -104,10 +104,12 @@ class Quotas:
             Problem: `storage_quota` or `queue_quota`.
         """
         limits = self._limits
-        if key and await self._database.pool.fetchval(SQL["knows_key"], owner, key):
-            limits = NO_LIMITS
         usage = await _usage(self._database.pool, owner, limits)
-        check_storage(limits, usage.stored_bytes + self._incoming[owner], max(1, (declared or 0) - FORM))
+        taken = usage.stored_bytes + self._incoming[owner]
+        if key and (first := await self._database.pool.fetchval(SQL["first_size"], owner, key)):
+            # It will make nothing, so neither limit may keep its answer from it.
+            limits = OwnerLimits(limits.storage_bytes and max(limits.storage_bytes, taken + first), 0)
+        check_storage(limits, taken, max(1, (declared or 0) - FORM))
         check_queue(limits, usage.queued_ms, 1)
         room = Room(limits, usage.stored_bytes, self._incoming, owner)
         try:

@@ -14,5 +14,7 @@ SELECT (SELECT COALESCE(sum(size_bytes), 0) FROM audio WHERE owner = $1)::bigint
 -- and what is stored and queued is counted with all that was accepted before.
 SELECT pg_advisory_xact_lock($1, hashtext($2))
 
--- name: knows_key
-SELECT EXISTS (SELECT FROM idempotency_key WHERE owner = $1 AND key = $2) AS known
+-- name: first_size
+-- Of the recording that a request with the same key was given.
+SELECT a.size_bytes FROM idempotency_key k JOIN audio a ON a.id = (k.made->>'audio_id')::uuid
+WHERE k.owner = $1 AND k.key = $2
