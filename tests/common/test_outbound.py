@@ -18,7 +18,7 @@ from lingoloop_common.outbound import NOT_PUBLIC, CallFailed, Outbound, Refused,
     ("text", "called"),
     [
         ("https://example.com/talk.mp3", "https://example.com/talk.mp3"),
-        ("HTTP://Example.com:8080", "http://example.com:8080"),
+        ("HTTP://Example.com:8080/a", "http://Example.com:8080/a"),
         ("https://example.com./a", "https://example.com./a"),
         ("https://h.example/%2f%7e?sig=a%2Bb%20c", "https://h.example/%2f%7e?sig=a%2Bb%20c"),
         ("https://h.example/a#t=10", "https://h.example/a"),

@@ -292,6 +292,11 @@ def upload_blob(upload_id: object) -> str:
     return f"{upload_folder(upload_id)}/bytes"
 
 
+def import_blob(part: object) -> str:
+    """Return the name of the bytes of an import, as far as they have come."""
+    return f"imports/{part}"
+
+
 def chunks_folder(run_id: object) -> str:
     """Return the folder of a run's chunks."""
     return f"chunks/{run_id}"

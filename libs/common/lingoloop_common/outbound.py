@@ -7,7 +7,7 @@ all. So each socket is checked as it is made, by the very address that it connec
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -159,18 +159,15 @@ class Outbound:
 
         Raises:
             Refused: the address, or one that it leads to, may not be called.
-            CallFailed: no answer; also from within the context, when the body breaks off.
+            CallFailed: no answer.
         """
         target = _checked(url)
-        try:
-            for _ in range(REDIRECTS + 1):
-                async with await self._ask(target, headers) as response:
-                    if response.status not in _REDIRECTING:
-                        yield response
-                        return
-                    target = _redirected(target, response.headers.get("Location", ""))
-        except aiohttp.ClientError as error:
-            raise _meant(error) from error
+        for _ in range(REDIRECTS + 1):
+            async with await self._ask(target, headers) as response:
+                if response.status not in _REDIRECTING:
+                    yield response
+                    return
+                target = _redirected(target, response.headers.get("Location", ""))
         raise Refused(f"the address leads through more than {REDIRECTS} others")
 
     async def _ask(self, target: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
@@ -178,8 +175,19 @@ class Outbound:
         try:
             async with asyncio.timeout(CONNECT + ANSWER):
                 return await self._session.get(target, headers=headers, allow_redirects=False)
+        except aiohttp.ClientError as error:
+            raise _meant(error) from error
         except TimeoutError as error:
             raise CallFailed("the server did not answer in time") from error
+
+
+async def body_of(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """Yield an answer's body as it comes; raise CallFailed when it breaks off."""
+    try:
+        async for part in response.content.iter_any():
+            yield part
+    except aiohttp.ClientError as error:
+        raise _meant(error) from error
 
 
 def _checked(text: str) -> URL:

@@ -9,14 +9,16 @@ from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
 from lingoloop_common.contracts.units import UnitKind, lane_name, plan_cost
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
+from lingoloop_common.names import clean_content_type, clean_filename
+from lingoloop_common.outbound import check_url
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, Row, change_run, lock_run
-from lingoloop_gateway.names import clean_content_type, clean_filename
-from lingoloop_gateway.options import AgainOptions, RunOptions, UploadOptions
+from lingoloop_gateway.content import NOT_FETCHED
+from lingoloop_gateway.options import AgainOptions, ImportOptions, RunOptions, UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
@@ -108,12 +110,26 @@ class Uploads:
         await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
         return accepted
 
+    async def expect(self, owner: str, options: ImportOptions) -> Accepted:
+        """Make a run of a recording that a worker is to fetch; how large it is, nobody knows before.
+
+        Raises:
+            Problem: it is for a lane that does not exist.
+        """
+        lane = await self._lane(options)
+        accepted = Accepted(new_id(), new_id(), new_id(), large=True)
+        await to_its_end(self._store_import(owner, options, lane, accepted))
+        return accepted
+
     async def transcribe(self, owner: str, audio: Row, options: AgainOptions) -> Accepted:
         """Make another run over a recording, or return the one with the same options that has not failed.
 
         Raises:
-            Problem: `not_found` when it was deleted just now, or it is for a lane that does not exist.
+            Problem: `not_found` when it was deleted just now, `conflict` when it is still to be fetched, or it is for a lane
+                that does not exist.
         """
+        if audio["size_bytes"] is None:
+            raise Problem("conflict", NOT_FETCHED)
         lane = await self._lane(options)
         large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._rules.sync)
         return await to_its_end(self._again(owner, audio["id"], options, lane, large=large))
@@ -150,6 +166,21 @@ class Uploads:
             if not await self._database.pool.fetchval(SQL["audio_exists"], accepted.audio_id):
                 await self.drop(received)
             raise
+        self._relay.tell()
+
+    async def _store_import(self, owner: str, options: ImportOptions, lane: str, accepted: Accepted) -> None:
+        name = clean_filename(options.filename or check_url(options.url).name)
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                SQL["insert_import"],
+                accepted.audio_id,
+                owner,
+                name,
+                audio_blob(accepted.audio_id),
+                options.url,
+                options.filename is not None,
+            )
+            await self._add_run(connection, owner, options, lane, accepted, begins_with=UnitKind.IMPORT)
         self._relay.tell()
 
     @property
@@ -213,9 +244,15 @@ class Uploads:
         await self._add_run(connection, owner, options, lane, accepted)
 
     async def _add_run(
-        self, connection: Connection, owner: str, options: RunOptions, lane: str, accepted: Accepted
+        self,
+        connection: Connection,
+        owner: str,
+        options: RunOptions,
+        lane: str,
+        accepted: Accepted,
+        begins_with: UnitKind = UnitKind.PLAN,
     ) -> None:
-        """Write a run over an audio that is there: its job, its plan, the plan's token, its first event."""
+        """Write a run over an audio that is there: its job, its first unit, the unit's token, its first event."""
         await connection.execute(
             SQL["insert_run"],
             accepted.run_id,
@@ -238,7 +275,7 @@ class Uploads:
             accepted.job_id,
             owner,
             lane,
-            UnitKind.PLAN,
+            begins_with,
             not accepted.large,
             options.priority,
             0.0,
