@@ -23,6 +23,7 @@ class Origin:
     data: bytes
     etag: str | None = '"v1"'
     ranges: bool = True
+    heeds_if_range: bool = True
     says_length: bool = True
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -47,7 +48,9 @@ class Origin:
         start, status = 0, self.status
         if self.ranges:
             headers["Accept-Ranges"] = "bytes"
-            if "Range" in request.headers and request.headers.get("If-Range") == self.etag:
+            if "Range" in request.headers and (
+                not self.heeds_if_range or request.headers.get("If-Range", self.etag) == self.etag
+            ):
                 start, status = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-")), 206
                 headers["Content-Range"] = f"bytes {start}-{len(self.data) - 1}/{len(self.data)}"
         body = self.data[start:]

@@ -162,6 +162,19 @@ async def test_a_file_that_changes_is_fetched_from_its_beginning(shop: Workshop,
 
 
 @pytest.mark.usefixtures("one_part_a_slice")
+async def test_the_rest_of_another_file_is_never_put_behind(shop: Workshop, origin: Origin) -> None:
+    run = await add_import(shop.database.pool, origin.url)
+    transcriber = shop.transcriber(HandSlots(1))
+    async with running(transcriber.parts):
+        await step(shop, transcriber, run)
+        origin.data, origin.etag, origin.heeds_if_range = os.urandom(3 * 2**20), '"v2"', False
+        unit = await step(shop, transcriber, run)
+        assert (unit["state"], unit["error_code"]) == ("waiting", "import_failed")
+        await step(shop, transcriber, run)
+    await fetched(shop, run, origin.data)
+
+
+@pytest.mark.usefixtures("one_part_a_slice")
 async def test_without_ranges_it_comes_in_one_go(shop: Workshop, origin: Origin) -> None:
     origin.ranges = False
     run = await add_import(shop.database.pool, origin.url)
