@@ -1,5 +1,6 @@
 """Calls out reach what is public and nothing else, however the address is written or what it leads to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import IPv6Address, ip_address
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from lingoloop_common import outbound
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import running
-from lingoloop_common.outbound import NOT_PUBLIC, CallFailed, Outbound, Refused, check_url, is_public
+from lingoloop_common.outbound import NOT_PUBLIC, CallFailed, Outbound, Refused, body_of, check_url, is_public
 
 
 @pytest.mark.parametrize(
@@ -306,3 +307,42 @@ async def test_no_proxy_is_taken_from_the_environment(serve: Start, monkeypatch:
 async def test_nobody_there_may_be_better_later() -> None:
     with pytest.raises(CallFailed, match="reached"):
         await fetched("http://127.0.0.1:9009/", allow_private=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "what"),
+    [
+        (b"", "in time"),
+        (b"HTTP/1.1 200 OK\r\n", "in time"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "in time"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", "cannot be read"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 500 + b"\r\n", "cannot be read"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "cannot be read"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", "cannot be read"),
+    ],
+)
+async def test_a_server_can_neither_hang_nor_flood_the_caller(
+    sent: bytes, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CONNECT", "ANSWER", "IDLE"):
+        monkeypatch.setattr(outbound, name, 0.3)
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        await writer.drain()
+        await closing.wait()
+        writer.close()
+
+    closing = asyncio.Event()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    client = Outbound(allow_private=True)
+    try:
+        async with running([client]):
+            with pytest.raises(CallFailed, match=what):
+                async with client.get(
+                    f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}
+                ) as response:
+                    assert b"".join([part async for part in body_of(response)]) is None
+    finally:
+        closing.set()
+        server.close()

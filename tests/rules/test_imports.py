@@ -12,6 +12,8 @@ from lingoloop_common.blobs import audio_blob, import_blob
 from lingoloop_common.lifecycle import running
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced
+from lingoloop_gateway.deletions import Deletions
+from lingoloop_gateway.removals import Removals
 from lingoloop_transcriber import fetch, worker
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.imports import Imports
@@ -337,3 +339,20 @@ async def test_what_was_whole_when_the_database_was_not_told_is_not_fetched_agai
         await step(shop, transcriber, run)
     assert origin.asked == []
     assert await shop.value("SELECT sha256 FROM audio") == hashlib.sha256(DATA).digest()
+
+
+async def test_an_end_and_a_deletion_at_once_never_deadlock(shop: Workshop) -> None:
+    imports, claims = Imports(shop.database), Claims(shop.database, new_id(), LANE)
+    deletions = Deletions(shop.database, shop.relay, Removals(shop.database, shop.blobs))
+    outcomes: set[type] = set()
+    for _ in range(40):
+        run = await add_import(shop.database.pool, "http://example.com/")
+        claim = await claimed(claims)
+        found = await asyncio.gather(
+            imports.finish(claim, run.audio_id, size=1, sha256=b"x" * 32),
+            deletions.delete(run.audio_id, run.owner),
+            return_exceptions=True,
+        )
+        outcomes |= {type(one) for one in found if isinstance(one, BaseException)}
+        assert await shop.value("SELECT count(*) FROM audio") == 0
+    assert outcomes <= {Fenced, LookupError}
