@@ -27,12 +27,14 @@ from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.child import Message
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK
 from lingoloop_common.lifecycle import running
+from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.migrate import migrate
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
+from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.worker import Worker, WorkRules
 from tests.servers.postgres import PostgresServer
@@ -291,7 +293,7 @@ async def work_off(
 ) -> float:
     """Return the seconds until all tokens are worked on and nothing is left to publish."""
     claims, slots = Claims(database, new_id(), LANE), NoOpSlots(CONSUMERS)
-    rules = WorkRules((0.0,), 0, 60.0, 5.0, 86_400.0)
+    rules = WorkRules((0.0,), 0, 60.0, 5.0, 86_400.0, 2**30)
     worker = Worker(
         lane=LANE,
         broker=broker,
@@ -299,6 +301,8 @@ async def work_off(
         blobs=blobs,
         slots=slots,
         claims=claims,
+        imports=Imports(database),
+        outbound=Outbound(allow_private=False),
         rules=rules,
         fleet_slots=lambda: CONSUMERS,
     )

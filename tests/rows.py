@@ -76,6 +76,20 @@ async def add_run(
     return run
 
 
+async def add_import(connection: Connection, url: str, **options: Any) -> AddedRun:
+    """Add a run whose recording is still to be fetched, ready, as the gateway does."""
+    run = await add_run(connection, units=0, status="queued", duration_ms=None, **options)
+    await connection.execute("UPDATE transcript_run SET planned = false WHERE id = $1", run.run_id)
+    await connection.execute(
+        "UPDATE audio SET size_bytes = NULL, sha256 = NULL, content_type = NULL WHERE id = $1", run.audio_id
+    )
+    await connection.execute(
+        "INSERT INTO import (audio_id, url, named) VALUES ($1, $2, false)", run.audio_id, url
+    )
+    await add_unit(connection, run, kind="import")
+    return run
+
+
 async def add_unit(connection: Connection, run: AddedRun, *, kind: str = "chunk", **columns: Any) -> UUID:
     """Add a unit to a run, with its chunk; `columns` of the unit win.
 

@@ -1,6 +1,8 @@
 """kill -9 of one service after the other: what was acknowledged is there, is done, and is told once."""
 
 import contextlib
+import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import orjson
 import pytest
 from httpx_sse import aconnect_sse
 
+from lingoloop_common.blobs import import_blob
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import shard
 from lingoloop_common.lifecycle import running
@@ -18,7 +21,8 @@ from lingoloop_transcriber.claims import Claims
 from tests import media
 from tests.fleet import Fleet, Service
 from tests.ledger import check_ledger
-from tests.rows import add_worker
+from tests.origin import Origin, serving
+from tests.rows import add_import, add_worker
 from tests.rules.workshop import LANE, Workshop, claimed, finish, simulated_slots
 from tests.servers import free_port
 from tests.servers.proxy import Proxy
@@ -102,6 +106,31 @@ async def test_a_worker_in_its_chunks(
     await check_ledger(migrated_url, str(run.run_id))
     rows = await plant.database.pool.fetch("SELECT failures, lost FROM unit ORDER BY lost")
     assert [tuple(row) for row in rows] == [(0, 0), (0, 0), (0, 1), (0, 1)]
+
+
+async def test_a_worker_in_the_middle_of_an_import(
+    plant: Workshop, migrated_url: str, rabbitmq_url: str, tmp_path: Path
+) -> None:
+    data = os.urandom(3 * 2**20)
+    async with (
+        serving(Origin(data, holds=2**20)) as origin,
+        fleet_of(tmp_path, migrated_url, rabbitmq_url, ALLOW_PRIVATE_ADDRESSES="1") as fleet,
+    ):
+        run = await add_import(plant.database.pool, origin.url)
+        victim = await started(fleet, "transcriber")
+        await plant.send_tokens(1)
+        part = plant.folder / "blobs" / import_blob(await plant.value("SELECT part FROM import"))
+        await eventually(lambda: part.exists() and part.stat().st_size > 0)
+        victim.kill()
+        came = part.stat().st_size
+        origin.go.set()
+        parts = plant.transcriber(simulated_slots(1)).parts
+        async with running([Sweep(plant.database, plant.broker, plant.relay), *parts]):
+            await eventually(lambda: plant.run_ended(run.run_id), seconds=30)
+    assert origin.starts == [None, f"bytes={came}-"]
+    assert await plant.value("SELECT sha256 FROM audio") == hashlib.sha256(data).digest()
+    unit = await plant.unit(run.unit_ids[0])
+    assert (unit["state"], unit["failures"], unit["lost"]) == ("done", 0, 1)
 
 
 async def test_a_notifier_whose_client_goes_on_at_another(

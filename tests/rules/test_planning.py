@@ -16,6 +16,7 @@ from lingoloop_common.lifecycle import running
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.slots import Slot, Slots
+from tests import media
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
 from tests.rules.workshop import (
@@ -69,6 +70,27 @@ async def test_a_plan_stops_when_it_is_far_enough_ahead_and_is_woken_at_half(sho
         await hand_over(transcriber)
         assert (await plan_of(shop))["state"] == "waiting"
         assert await shop.value("SELECT count(*) FROM chunk") == 96
+
+
+async def test_a_plan_asks_how_long_an_imported_recording_is(shop: Workshop) -> None:
+    options: dict[str, Any] = {"units": 0, "planned": False, "status": "queued", "duration_ms": None}
+    run = await shop.add_run(sound=media.wav_of_ms(90_000), **options)
+    transcriber = shop.transcriber(simulated_slots(1))
+    async with running(transcriber.parts):
+        await hand_over(transcriber)
+        assert (await plan_of(shop))["state"] == "done"
+        assert await shop.value("SELECT duration_ms FROM audio WHERE id = $1", run.audio_id) == 90_000
+        assert (await shop.run(run.run_id))["planned_samples"] == 90 * SAMPLE_RATE
+
+
+async def test_an_imported_recording_that_says_it_is_too_long_is_not_cut(shop: Workshop) -> None:
+    options: dict[str, Any] = {"units": 0, "planned": False, "status": "queued", "duration_ms": None}
+    await shop.add_run(sound=media.wav_of_ms(90_000), **options)
+    transcriber = shop.transcriber(simulated_slots(1), longest_recording=60.0)
+    async with running(transcriber.parts):
+        await hand_over(transcriber)
+    assert (await plan_of(shop))["error_code"] == "too_long"
+    assert await shop.value("SELECT count(*) FROM chunk") == 0
 
 
 async def test_a_recording_that_turns_out_too_long_fails_with_that(shop: Workshop) -> None:

@@ -17,12 +17,14 @@ from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK, Segment
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.errors import WorkError
 from lingoloop_common.lifecycle import Part
+from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
+from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.worker import Worker, WorkRules
@@ -219,12 +221,13 @@ class Transcriber:
     worker: Worker
     heartbeat: Heartbeat
     slots: Slots
+    outbound: Outbound
     relay: Relay
 
     @property
     def parts(self) -> list[Part]:
         """In the order they start."""
-        return [self.slots, self.heartbeat, self.worker]
+        return [self.slots, self.outbound, self.heartbeat, self.worker]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,7 @@ class Workshop:
         job_timeout: float = 60.0,
         grace: float = 5.0,
         longest_recording: float = 3600.0,
+        largest_recording: int = 2**30,
         database: Database | None = None,
         broker: Broker | None = None,
     ) -> Transcriber:
@@ -253,6 +257,7 @@ class Workshop:
         own = database or self.database
         worker_id = new_id()
         claims = Claims(own, worker_id, LANE)
+        outbound = Outbound(allow_private=True)
         worker = Worker(
             lane=LANE,
             broker=broker or self.broker,
@@ -260,7 +265,11 @@ class Workshop:
             blobs=self.blobs,
             slots=slots,
             claims=claims,
-            rules=WorkRules(retry_delays, max_retries, job_timeout, grace, longest_recording),
+            imports=Imports(own),
+            outbound=outbound,
+            rules=WorkRules(
+                retry_delays, max_retries, job_timeout, grace, longest_recording, largest_recording
+            ),
             fleet_slots=lambda: heartbeat.fleet_slots,
         )
         heartbeat = Heartbeat(
@@ -273,7 +282,7 @@ class Workshop:
             on_gone=worker.let_go,
             on_wanted=worker.take_work,
         )
-        return Transcriber(worker_id, claims, worker, heartbeat, slots, self.relay)
+        return Transcriber(worker_id, claims, worker, heartbeat, slots, outbound, self.relay)
 
     async def add_run(self, *, sound: bytes = b"sound", **options: Any) -> AddedRun:
         """Add a run as `rows.add_run` does, with its original in the storage."""

@@ -38,3 +38,10 @@ def open_audio(path: Path) -> tuple[InputContainer, AudioStream]:
     stream = container.streams.audio[0]
     stream.codec_context.thread_type = "NONE"
     return container, stream
+
+
+def duration_ms(container: InputContainer, stream: AudioStream) -> int | None:
+    """Return a recording's length as its container says it, in ms, or None when it does not."""
+    if stream.duration and stream.duration > 0 and stream.time_base:
+        return int(stream.duration * stream.time_base * 1000)
+    return round(container.duration / 1000) if container.duration and container.duration > 0 else None

@@ -49,12 +49,21 @@ class Settings(BaseSettings):
 
 
 class RecordingSettings(BaseSettings):
-    """Where recordings and chunks lie, and how long a recording may be."""
+    """Where recordings and chunks lie, and how large and how long a recording may be."""
 
     model_config = CONFIG
 
     blob_dir: Path
+    max_upload_bytes: int = Field(10 * 2**30, ge=1)
     max_audio_duration_ms: int = Field(24 * 3_600_000, ge=1)
+
+
+class OutboundSettings(BaseSettings):
+    """How far calls reach to addresses that clients name."""
+
+    model_config = CONFIG
+
+    allow_private_addresses: bool = False
 
 
 class WebSettings(BaseSettings):

@@ -44,14 +44,14 @@ class Audios:
 
 
 def describe_audio(audio: Row) -> dict[str, Any]:
-    """Return an audio as `GET /api/audios/{id}` shows it; a length that nobody knows yet is null."""
+    """Return an audio as `GET /api/audios/{id}` shows it; what nobody knows yet of one is null."""
     return {
         "id": str(audio["id"]),
         "filename": audio["filename"],
         "contentType": audio["content_type"],
         "sizeBytes": audio["size_bytes"],
         "durationMs": audio["length_ms"],
-        "sha256": audio["sha256"].hex(),
+        "sha256": audio["sha256"].hex() if audio["sha256"] else None,
         "createdAt": iso(audio["created_at"]),
         "runs": audio["runs"],
     }

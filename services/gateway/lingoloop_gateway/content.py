@@ -17,20 +17,25 @@ from aiohttp import ETag, web
 from lingoloop_common.blobs import BlobMissing, FolderBlobs
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import problem_response
+from lingoloop_common.names import content_disposition
 from lingoloop_common.store.runs import Row
-from lingoloop_gateway.names import content_disposition
 from lingoloop_gateway.ranges import Unsatisfiable, wanted_bytes
 
 PART = 2**18
+
+NOT_FETCHED = "the recording has not been fetched yet from where it is; see its run"
 
 
 async def answer_content(request: web.Request, audio: Row, blobs: FolderBlobs) -> web.StreamResponse:
     """Answer with the bytes of an audio, as far as the request's conditions and range want them.
 
     Raises:
-        Problem: `not_found` when they are not in the storage, or `precondition_failed`.
+        Problem: `conflict` when they are still to be fetched, `not_found` when they are not in the storage, or
+            `precondition_failed`.
         OSError: the file broke off; what was sent must not look whole.
     """
+    if audio["sha256"] is None:
+        raise Problem("conflict", NOT_FETCHED)
     etag: str = audio["sha256"].hex()
     modified: datetime = audio["created_at"].astimezone(UTC).replace(microsecond=0)
     headers = {

@@ -96,6 +96,7 @@ async def cancel_runs(connection: Connection, runs: Sequence[Row], cause: ErrorC
     """End runs under way that this transaction has locked, by their ids: all units first, then all events (lock order)."""
     rows = await connection.fetch(SQL["cancel_units"], [run["id"] for run in runs], cause.code, cause.message)
     ended = {row["run_id"]: row["ended"] for row in rows}
+    await connection.execute(RUN_SQL["drop_parts"], [run["audio_id"] for run in runs], False)
 
     def canceled(units: int) -> Change:
         return Change(units_ended=units, units_failed=units, error=cause, replaces_error=True)

@@ -24,8 +24,8 @@ SQL = load_queries(__package__, "deletions.sql")
 
 DELETED = ErrorCause(code=CANCELED.code, message="the recording was deleted")
 
-LATE_CHUNKS = 60.0
-"""Seconds in which a worker that does not know yet may still store a chunk; two would do if none ever hung."""
+LATE = 60.0
+"""Seconds in which a worker that does not know yet may still store something; two would do if none ever hung."""
 
 
 class Deletions:
@@ -43,13 +43,15 @@ class Deletions:
             Problem: `not_found`, also the second time.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
-            if await connection.fetchrow(SQL["lock_audio"], audio_id, owner) is None:
+            audio = await connection.fetchrow(SQL["lock_audio"], audio_id, owner)
+            if audio is None:
                 raise Problem("not_found", "there is no such audio")
             runs = await connection.fetch(SQL["lock_runs"], audio_id)
             under_way = [dict(run) for run in runs if not RunStatus(run["status"]).is_final]
             if under_way:
                 await cancel_runs(connection, under_way, DELETED)
-            blobs = {audio_blob(audio_id): 0.0} | {chunks_folder(run["id"]): LATE_CHUNKS for run in runs}
+            blobs = {audio_blob(audio_id): 0.0 if audio["whole"] else LATE}
+            blobs |= {chunks_folder(run["id"]): LATE for run in runs}
             receipt = await connection.fetchrow(
                 SQL["delete_audio"],
                 audio_id,
@@ -77,6 +79,6 @@ def describe_receipt(receipt: Row) -> dict[str, Any]:
         "segments": receipt["segments"],
         "events": receipt["events"],
         "sizeBytes": receipt["size_bytes"],
-        "sha256": receipt["sha256"].hex(),
+        "sha256": receipt["sha256"].hex() if receipt["sha256"] else None,
         "deletedAt": iso(receipt["deleted_at"]),
     }

@@ -1,6 +1,6 @@
 -- name: lock_audio
 -- Before its runs: whoever adds one needs the audio's key, so none comes unseen.
-SELECT FROM audio WHERE id = $1 AND owner = $2 FOR UPDATE
+SELECT size_bytes IS NOT NULL AS whole FROM audio WHERE id = $1 AND owner = $2 FOR UPDATE
 
 -- name: lock_runs
 SELECT r.*, a.duration_ms, now() AS now

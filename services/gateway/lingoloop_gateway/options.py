@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lingoloop_common.errors import Problem
+from lingoloop_common.outbound import check_url
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -44,6 +45,18 @@ class UploadOptions(RunOptions):
     filename: str | None = None
 
 
+class ImportOptions(UploadOptions):
+    """The fields of an import, in JSON."""
+
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _may_be_called(cls, value: str) -> str:
+        check_url(value)
+        return value
+
+
 class AgainOptions(RunOptions):
     """The fields of another run over a recording, in the query or in JSON."""
 
@@ -59,13 +72,26 @@ def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
     Raises:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
+    return _checked(AgainOptions, {**query, **(_object(body) if body else {})})
+
+
+def read_import_options(query: Mapping[str, Any], body: bytes) -> ImportOptions:
+    """Check the fields of an import; those in the body win.
+
+    Raises:
+        Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
+    """
+    return _checked(ImportOptions, {**query, **_object(body)})
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
-        fields = orjson.loads(body) if body else {}
+        fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Problem("bad_request", f"the body is no JSON: {error}") from None
     if not isinstance(fields, dict):
         raise Problem("invalid_value", "the body must be a JSON object")
-    return _checked(AgainOptions, {**query, **fields})
+    return fields
 
 
 def _checked(model: type[Options], fields: Mapping[str, Any]) -> Options:

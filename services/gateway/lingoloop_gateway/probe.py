@@ -64,7 +64,7 @@ def _make(config: dict[str, Any]) -> Any:
 
 
 def _look(message: Message, answer: Answer) -> None:
-    from lingoloop_common.media import NotAudio, open_audio  # noqa: PLC0415  (FFmpeg is loaded in the child only)
+    from lingoloop_common.media import NotAudio, duration_ms, open_audio  # noqa: PLC0415  (FFmpeg is loaded in the child only)
 
     try:
         container, stream = open_audio(Path(message.fields["path"]))
@@ -72,13 +72,7 @@ def _look(message: Message, answer: Answer) -> None:
         answer({"end": True, "message": str(error)}, b"")
         return
     with container:
-        answer({"end": True, "duration_ms": _duration_ms(container, stream)}, b"")
-
-
-def _duration_ms(container: Any, stream: Any) -> int | None:
-    if stream.duration and stream.duration > 0 and stream.time_base:
-        return int(stream.duration * stream.time_base * 1000)
-    return round(container.duration / 1000) if container.duration and container.duration > 0 else None
+        answer({"end": True, "duration_ms": duration_ms(container, stream)}, b"")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.idempotency import IdempotencyKeys, once, read_key, replayed
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
-from lingoloop_gateway.options import read_again_options
+from lingoloop_gateway.options import read_again_options, read_import_options
 from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
@@ -99,11 +99,17 @@ class Server:
         return app
 
     async def post_audio(self, request: web.Request) -> web.Response:
-        """Take an upload; a small one is answered with its words, a large one with 202."""
+        """Take an upload, or where one is to be fetched; a small one is answered with its words, a large one with 202."""
         caller = await self._callers.caller(request, WRITE)
         key = read_key(request)
         # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
+            if request.content_type == "application/json":
+                wanted = read_import_options(request.query, await request.read())
+                wish = once(request, caller.owner, key, wanted)
+                return await self._accepted(
+                    await self._uploads.expect(caller.owner, wanted, wish), caller.owner
+                )
             async with self._quotas.room(caller.owner, request.content_length, key) as room:
                 received, options = await read_upload(
                     request,

@@ -9,6 +9,8 @@ from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
 from lingoloop_common.contracts.units import UnitKind, lane_name, plan_cost
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
+from lingoloop_common.names import clean_content_type, clean_filename
+from lingoloop_common.outbound import check_url
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
@@ -16,9 +18,9 @@ from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, Row, change_run, lock_run
 from lingoloop_gateway.accepted import Accepted, bound, claimed, made_before, reused
+from lingoloop_gateway.content import NOT_FETCHED
 from lingoloop_gateway.idempotency import IdempotencyKeys, Once
-from lingoloop_gateway.names import clean_content_type, clean_filename
-from lingoloop_gateway.options import AgainOptions, RunOptions, UploadOptions
+from lingoloop_gateway.options import AgainOptions, ImportOptions, RunOptions, UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import Quotas, lock_owner
 from lingoloop_gateway.sizes import SyncLimits, is_large
@@ -113,15 +115,27 @@ class Uploads:
         # A client that goes away now leaves a whole run: whether a commit that was cut short happened, nobody could say.
         return await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
 
+    async def expect(self, owner: str, options: ImportOptions, once: Once | None = None) -> Accepted:
+        """Make a run of a recording that a worker is to fetch; how large it is, nobody knows before.
+
+        Raises:
+            Problem: it is for a lane that does not exist, or the queue is full; or `once` has the key of another request.
+        """
+        lane = await self._lane(options)
+        wanted = Accepted(new_id(), new_id(), new_id(), large=True, once=once)
+        return await to_its_end(self._store_import(owner, options, lane, wanted))
+
     async def transcribe(
         self, owner: str, audio: Row, options: AgainOptions, once: Once | None = None
     ) -> Accepted:
         """Make another run over a recording, or return the one with the same options that has not failed.
 
         Raises:
-            Problem: `not_found` when it was deleted just now, it is for a lane that does not exist, or finds no room; or
-                `once` has the key of another request.
+            Problem: `not_found` when it was deleted just now, `conflict` when it is still to be fetched; it is for a lane that
+                does not exist, or finds no room; or `once` has the key of another request.
         """
+        if audio["size_bytes"] is None:
+            raise Problem("conflict", NOT_FETCHED)
         lane = await self._lane(options)
         large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._rules.sync)
         accepted = Accepted(audio["id"], new_id(), new_id(), large, once=once)
@@ -199,6 +213,29 @@ class Uploads:
         )
         return reused(wanted, same) if same else None
 
+    async def _store_import(
+        self, owner: str, options: ImportOptions, lane: str, wanted: Accepted
+    ) -> Accepted:
+        name = clean_filename(options.filename or check_url(options.url).name)
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await lock_owner(connection, owner)
+            if before := await claimed(connection, wanted):
+                return before
+            await self._quotas.check(connection, owner, more_bytes=1, size_bytes=0, duration_ms=0)
+            await connection.execute(
+                SQL["insert_import"],
+                wanted.audio_id,
+                owner,
+                name,
+                audio_blob(wanted.audio_id),
+                options.url,
+                options.filename is not None,
+            )
+            await self._add_run(connection, owner, options, lane, wanted, begins_with=UnitKind.IMPORT)
+            await bound(connection, wanted)
+        self._relay.tell()
+        return wanted
+
     @property
     def default_lane(self) -> str:
         """The lane of uploads that name none."""
@@ -262,9 +299,15 @@ class Uploads:
         await self._add_run(connection, owner, options, lane, accepted)
 
     async def _add_run(
-        self, connection: Connection, owner: str, options: RunOptions, lane: str, accepted: Accepted
+        self,
+        connection: Connection,
+        owner: str,
+        options: RunOptions,
+        lane: str,
+        accepted: Accepted,
+        begins_with: UnitKind = UnitKind.PLAN,
     ) -> None:
-        """Write a run over an audio that is there: its job, its plan, the plan's token, its first event."""
+        """Write a run over an audio that is there: its job, its first unit, the unit's token, its first event."""
         await connection.execute(
             SQL["insert_run"],
             accepted.run_id,
@@ -287,7 +330,7 @@ class Uploads:
             accepted.job_id,
             owner,
             lane,
-            UnitKind.PLAN,
+            begins_with,
             not accepted.large,
             options.priority,
             0.0,

@@ -30,6 +30,12 @@ FOR KEY SHARE OF a
 INSERT INTO audio (id, owner, filename, content_type, size_bytes, sha256, duration_ms, blob)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
+-- name: insert_import
+WITH expected AS (
+    INSERT INTO audio (id, owner, filename, blob) VALUES ($1, $2, $3, $4) RETURNING id
+)
+INSERT INTO import (audio_id, url, named) SELECT id, $5, $6 FROM expected
+
 -- name: insert_run
 INSERT INTO transcript_run (id, audio_id, owner, lane, language, priority, options, asked, units_left)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)

@@ -4,11 +4,13 @@ from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.contracts.units import lane_name, longest_unit
 from lingoloop_common.lifecycle import Part
+from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
+from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
 from lingoloop_transcriber.worker import Worker, WorkRules
@@ -22,6 +24,7 @@ def parts(
     worker_id = new_id()
     claims = Claims(database, worker_id, lane)
     slots = Slots(settings.slots, {"engine": settings.engine, "model": settings.model})
+    outbound = Outbound(allow_private=settings.allow_private_addresses)
     worker = Worker(
         lane=lane,
         broker=broker,
@@ -29,12 +32,15 @@ def parts(
         blobs=blobs,
         slots=slots,
         claims=claims,
+        imports=Imports(database),
+        outbound=outbound,
         rules=WorkRules(
             retry_delays=tuple(ms / 1000 for ms in settings.worker_retry_delays),
             max_retries=settings.worker_max_retries,
             job_timeout=longest_unit(settings.job_timeout_ms / 1000),
             grace=settings.shutdown_grace_ms / 1000,
             longest_recording=settings.max_audio_duration_ms / 1000,
+            largest_recording=settings.max_upload_bytes,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,
     )
@@ -48,4 +54,4 @@ def parts(
         on_gone=worker.let_go,
         on_wanted=worker.take_work,
     )
-    return [slots, heartbeat, worker]
+    return [slots, outbound, heartbeat, worker]

@@ -130,11 +130,13 @@ SELECT EXISTS (SELECT FROM unit WHERE lane = $1 AND state = 'ready')
 SELECT FROM unit WHERE id = $1 AND attempt = $2 AND state = 'running' FOR NO KEY UPDATE
 
 -- name: hand_back
--- Not a failure and not a loss; the owner gets back what the claim charged.
+-- Not a failure and not a loss; the owner gets back what the claim charged. An import's token was acknowledged when it began.
 WITH given_back AS (
     UPDATE unit SET state = 'ready', message_id = NULL, holder = NULL
     WHERE id = $1 AND attempt = $2 AND state = 'running'
-    RETURNING lane, owner, cost
+    RETURNING lane, owner, cost, kind
+), token AS (
+    INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM given_back WHERE kind = 'import'
 )
 UPDATE owner_service s SET served = s.served - g.cost FROM given_back g WHERE s.lane = g.lane AND s.owner = g.owner
 

@@ -185,6 +185,10 @@ class Claims:
             ledger = {"planned_samples": end, "chunks_total": run["chunks_total"] + 1}
             await change_run(connection, {**run, **ledger}, Change(chunks_done=1, done_samples=end - start))
 
+    async def note_length(self, claim: Claim, length_ms: int) -> None:
+        """Write down how long a recording is, as its container says."""
+        await self._database.pool.execute(SQL["note_length"], claim.unit_id, claim.attempt, length_ms)
+
     async def finish_plan(self, claim: Claim) -> bool:
         """End the plan: the ledger is complete; return whether this closed the run, all else having ended already.
 

@@ -60,5 +60,10 @@ WITH ledger AS (
 )
 INSERT INTO chunk (run_id, index, start_sample, end_sample, done_at) VALUES ($1, $2, $3, $4, now())
 
+-- name: note_length
+UPDATE audio SET duration_ms = $3
+FROM unit u JOIN transcript_run r ON r.id = u.run_id
+WHERE u.id = $1 AND u.attempt = $2 AND u.state = 'running' AND audio.id = r.audio_id
+
 -- name: withhold_plan
 UPDATE unit SET state = 'waiting', message_id = NULL, holder = NULL WHERE id = $1 AND attempt = $2 AND state = 'running'

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from lingoloop_common.contracts.units import UnitKind
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
@@ -72,6 +73,7 @@ class Heartbeat:
             [claim.unit_id for claim in held],
             [claim.attempt for claim in held],
             self._pace(),
+            sum(claim.kind is not UnitKind.IMPORT for claim in held),
             timeout=5,
         )
         assert row is not None  # the statement always returns one row

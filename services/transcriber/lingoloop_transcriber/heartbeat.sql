@@ -5,7 +5,7 @@
 -- and its answer.
 WITH beat AS (
     INSERT INTO worker AS w (id, lane, slots, busy, lease_until, pace)
-    VALUES ($1, $2, $3, cardinality($5::uuid[]), now() + make_interval(secs => $4), $7)
+    VALUES ($1, $2, $3, $8, now() + make_interval(secs => $4), $7)
     ON CONFLICT (id) DO UPDATE SET
         lease_until = excluded.lease_until, busy = excluded.busy, pace = excluded.pace, last_seen = now()
     RETURNING w.wanted

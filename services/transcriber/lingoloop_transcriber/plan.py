@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from lingoloop_common.blobs import FolderBlobs, chunk_blob, chunks_folder
 from lingoloop_common.child import Message
@@ -43,6 +45,8 @@ class Planner:
         if room <= 0 and await self._claims.withhold_plan(claim, self._fleet_slots()):
             return
         async with self._blobs.local_path(claim.audio_blob) as path:
+            if claim.duration_ms is None and index == 0:  # of an upload, the gateway has asked already
+                claim = await self._measured(claim, slot, path)
             request = {
                 "do": "plan",
                 "path": str(path),
@@ -61,6 +65,17 @@ class Planner:
                     return
                 request = {"do": "more", "chunks": chunks_ahead(self._fleet_slots(), index) // 2}
 
+    async def _measured(self, claim: Claim, slot: Slot, path: Path) -> Claim:
+        """Ask the container of an imported recording how long it is, so that progress and the time left can be told."""
+        answer = await slot.ask({"do": "look", "path": str(path)})
+        length: int | None = answer.fields["duration_ms"]
+        if length is None:
+            return claim
+        if length > self._longest * 1000:
+            raise self._too_long()
+        await self._claims.note_length(claim, length)
+        return replace(claim, duration_ms=length)
+
     async def _cut(
         self, claim: Claim, slot: Slot, request: dict[str, object], index: int
     ) -> tuple[int, bool]:
@@ -73,9 +88,7 @@ class Planner:
                     complete = cut["complete"]
                     break
                 if cut["stop"] > self._longest * SAMPLE_RATE:  # its container had not said so
-                    raise WorkError(
-                        "too_long", f"the recording is longer than {self._longest:.0f} s, the limit"
-                    )
+                    raise self._too_long()
                 if cut["silent"]:
                     await self._claims.add_silence(claim, index=index, start=cut["start"], end=cut["stop"])
                 else:
@@ -83,6 +96,9 @@ class Planner:
                 self._relay.tell()
                 index += 1
         return index, complete
+
+    def _too_long(self) -> WorkError:
+        return WorkError("too_long", f"the recording is longer than {self._longest:.0f} s, the limit")
 
     async def _add(self, claim: Claim, index: int, cut: Message) -> None:
         unit_id = new_id()

@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from lingoloop_common.settings import EngineSettings, RecordingSettings, Settings
+from lingoloop_common.settings import EngineSettings, OutboundSettings, RecordingSettings, Settings
 
 
-class TranscriberSettings(Settings, RecordingSettings, EngineSettings):
+class TranscriberSettings(Settings, RecordingSettings, EngineSettings, OutboundSettings):
     """All that a transcriber reads from its environment."""
 
     ops_port: int = Field(9465, ge=0, le=65535)

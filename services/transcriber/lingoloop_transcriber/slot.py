@@ -11,7 +11,7 @@ import numpy as np
 from lingoloop_common.child import Answer, Message, serve_child
 from lingoloop_common.contracts.transcript import SEGMENTS, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_common.media import NotAudio
+from lingoloop_common.media import NotAudio, duration_ms, open_audio
 from lingoloop_transcriber.decode import Samples, decode, decode_range
 from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, UnknownLanguage, find_engine
 from lingoloop_transcriber.split import Cut, Splitter
@@ -21,7 +21,7 @@ BLIND_CUT = 20 * SAMPLE_RATE
 
 
 class SlotProcess:
-    """Answers the parent's requests: `load`, `plan`, `more` (go on with the plan that paused), `chunk`."""
+    """Answers the parent's requests: `load`, `look` (how long is it?), `plan`, `more` (go on with the plan that paused), `chunk`."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
@@ -53,6 +53,11 @@ class SlotProcess:
     def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
         self._engine = self._engine_class(self._config["model"])
         answer({"end": True}, b"")
+
+    def _do_look(self, fields: dict[str, Any], answer: Answer) -> None:
+        container, stream = open_audio(Path(fields["path"]))
+        with container:
+            answer({"end": True, "duration_ms": duration_ms(container, stream)}, b"")
 
     def _do_plan(self, fields: dict[str, Any], answer: Answer) -> None:
         self._language = fields["language"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -18,10 +19,13 @@ from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
 from lingoloop_common.contracts.units import UnitKind, deadline
 from lingoloop_common.errors import WorkError
+from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
 from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.fetch import Fetcher
+from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.pace import Pace
 from lingoloop_transcriber.plan import Planner
 from lingoloop_transcriber.slots import Slot, Slots
@@ -32,6 +36,9 @@ T = TypeVar("T")
 
 GONE, SHUTDOWN = "gone", "shutdown"
 
+IMPORTS = 8
+"""Recordings that a worker fetches at a time, beside its slots' work."""
+
 SUSPECT = 3
 """Losses after which a unit may be the one that kills its workers."""
 
@@ -41,15 +48,21 @@ def suspects_pause() -> float:
     return random.uniform(0, 0.5)  # noqa: S311  (jitter, not a secret)
 
 
+def place_pause() -> float:
+    """Return seconds until an import that finds no place looks for one again, here or elsewhere."""
+    return random.uniform(3, 6)  # noqa: S311  (jitter, not a secret)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkRules:
-    """What the settings say about work; all times in seconds."""
+    """What the settings say about work; all times in seconds, sizes in bytes."""
 
     retry_delays: tuple[float, ...]
     max_retries: int
     job_timeout: float
     grace: float
     longest_recording: float
+    largest_recording: int
 
 
 @dataclass(slots=True, eq=False)
@@ -57,8 +70,14 @@ class Job:
     """A token in hand, and the claim it became. `stop` is set to the reason when the work must end early."""
 
     delivery: Delivery
+    settled: Delivery | None = None
     claim: Claim | None = None
     stop: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def is_import(self) -> bool:
+        """Whether it takes no slot, and its token was acknowledged when it began."""
+        return self.claim is not None and self.claim.kind is UnitKind.IMPORT
 
     def stop_for(self, reason: str) -> None:
         """End the work early."""
@@ -78,12 +97,16 @@ class Worker:
         blobs: FolderBlobs,
         slots: Slots,
         claims: Claims,
+        imports: Imports,
+        outbound: Outbound,
         rules: WorkRules,
         fleet_slots: Callable[[], int],
     ) -> None:
         self._lane, self._broker, self._relay, self._blobs = lane, broker, relay, blobs
         self._slots, self._claims, self._rules, self._fleet_slots = slots, claims, rules, fleet_slots
+        self._imports = imports
         self._planner = Planner(claims, blobs, relay, fleet_slots, longest=rules.longest_recording)
+        self._fetcher = Fetcher(imports, blobs, outbound, largest=rules.largest_recording)
         self._jobs: dict[UUID, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumer: Consumer | None = None
@@ -103,6 +126,9 @@ class Worker:
         """Take no more, finish what is in flight within the grace period, hand the rest back."""
         self._stopping = True
         await self._obey()
+        for job in self._jobs.values():
+            if job.is_import:  # goes on elsewhere where it is now
+                job.stop_for(SHUTDOWN)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._rules.grace)
         for job in self._jobs.values():
@@ -177,13 +203,12 @@ class Worker:
                     await _settle(job, done=True)
                     return
                 job.claim = claim
-                with structlog.contextvars.bound_contextvars(
-                    run_id=str(claim.run_id),
-                    unit_id=str(claim.unit_id),
-                    kind=claim.kind,
-                    attempt=claim.attempt,
-                ):
-                    await self._carry_out(job, claim, slot)
+                if not job.is_import:
+                    with _named(claim):
+                        await self._carry_out(job, claim, slot)
+                    return
+            with _named(claim):
+                await self._fetch(job, claim)
         except _GivenUp:
             # The database stayed away. The broker delivers the token again, and its unit is taken back with it.
             await _settle(job, done=False)
@@ -194,6 +219,20 @@ class Worker:
             await _settle(job, done=False)
         finally:
             del self._jobs[message_id]
+
+    async def _fetch(self, job: Job, claim: Claim) -> None:
+        """Let an import wait for its server without a slot, and without a token that the broker counts.
+
+        From here on only this worker's lease says that it is being worked on: every way out ends the claim, or is fenced.
+        """
+        await _settle(job, done=True)
+        if sum(other.is_import for other in self._jobs.values()) > IMPORTS:
+            await self._until_it_works(lambda: self._imports.put_off(claim, place_pause()), job)
+            return
+        outcome = await self._outcome(job, claim, None)
+        self._relay.tell()
+        metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
+        await _settle(job, done=True)
 
     async def _carry_out(self, job: Job, claim: Claim, slot: Slot) -> None:
         """Do the work and settle the token: acknowledged whenever the unit has an end, or is another's."""
@@ -206,7 +245,7 @@ class Worker:
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
         await _settle(job, done=outcome != "handed_back")
 
-    async def _outcome(self, job: Job, claim: Claim, slot: Slot) -> str:
+    async def _outcome(self, job: Job, claim: Claim, slot: Slot | None) -> str:
         try:
             if await self._until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim), job):
                 log.warning("unit failed", code="worker_lost", lost=claim.lost)
@@ -262,11 +301,11 @@ class Worker:
             else:
                 turn.cancel()
 
-    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot) -> Result | None:
+    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot | None) -> Result | None:
         """Run the unit; end it early when it is gone, when this worker stops, or at its deadline.
 
         Returns:
-            A chunk's result, which is still to be stored; None for a plan, which stores its own.
+            A chunk's result, which is still to be stored; None for a plan or an import, which store their own.
 
         Raises:
             Fenced: the unit is another's.
@@ -289,11 +328,14 @@ class Worker:
             raise _Stopped(job.stop.result())
         raise WorkError("deadline", f"it took longer than {limit:.0f} seconds")
 
-    async def _execute(self, claim: Claim, slot: Slot) -> Result | None:
+    async def _execute(self, claim: Claim, slot: Slot | None) -> Result | None:
         try:
-            if claim.kind is UnitKind.CHUNK:
+            if slot is None:
+                await self._fetcher.fetch(claim)
+            elif claim.kind is UnitKind.CHUNK:
                 return await self._transcribe(claim, slot)
-            await self._planner.plan(claim, slot)
+            else:
+                await self._planner.plan(claim, slot)
         except BlobMissing:
             raise WorkError("audio_missing", "the recording is not in the storage any more") from None
         except BROKEN as error:
@@ -359,8 +401,10 @@ class Worker:
     def _expected(self, claim: Claim) -> float:
         """Return how many seconds a unit should take: a plan decodes at 100 × real time at least.
 
-        The first chunks, before anything was measured, are given plenty.
+        The first chunks, before anything was measured, are given plenty; an import, which ends its slices itself, all there is.
         """
+        if claim.kind is UnitKind.IMPORT:
+            return math.inf
         if claim.kind is UnitKind.PLAN:
             return (claim.duration_ms or 3_600_000) / 1000 / 100
         return claim.cost * (self.pace.value or 1.0)
@@ -374,7 +418,8 @@ class Worker:
             _GivenUp: the database stayed away for the time a unit may take, or this worker stops.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._rules.job_timeout
+        # An import's token is gone: nobody else would take it up while this worker lives.
+        end = math.inf if job.is_import else loop.time() + self._rules.job_timeout
         pause = 0.1
         while True:
             try:
@@ -389,10 +434,16 @@ class Worker:
 
 async def _settle(job: Job, *, done: bool) -> None:
     """Acknowledge or put back a token; also the delivery that comes while the one before is being settled."""
-    settled: Delivery | None = None
-    while settled is not job.delivery:
-        settled = job.delivery
+    while job.settled is not job.delivery:
+        settled = job.settled = job.delivery
         await (settled.ack() if done else settled.reject())
+
+
+def _named(claim: Claim) -> contextlib.AbstractContextManager[object]:
+    """Let what is logged name the unit."""
+    return structlog.contextvars.bound_contextvars(
+        run_id=str(claim.run_id), unit_id=str(claim.unit_id), kind=claim.kind, attempt=claim.attempt
+    )
 
 
 class _Stopped(Exception):

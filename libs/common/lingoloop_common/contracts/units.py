@@ -29,6 +29,7 @@ class UnitKind(StrEnum):
 
     PLAN = "plan"
     CHUNK = "chunk"
+    IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from lingoloop_common.contracts.events import ErrorCause, RunDone, RunState, Run
 from lingoloop_common.contracts.progress import percent
 from lingoloop_common.contracts.states import RunMove, RunStatus, closing_move, moved
 from lingoloop_common.contracts.transcript import Segment
-from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind
 from lingoloop_common.store.database import Connection
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
@@ -206,6 +206,8 @@ async def fail_unit(
     )
     if unit is None:
         raise Fenced("the unit is not this attempt's any more")
+    if unit["kind"] == UnitKind.IMPORT:
+        await connection.execute(SQL["drop_parts"], [run["audio_id"]], False)
     await connection.execute(
         SQL["insert_dead_letter"],
         new_id(),

@@ -75,7 +75,19 @@ UPDATE unit SET
     state = 'failed', failures = $3, lost = $4, error_code = $5, error_message = $6,
     message_id = NULL, holder = NULL, due_at = NULL
 WHERE id = $1 AND attempt = $2 AND state = 'running'
-RETURNING id, run_id, owner, lane
+RETURNING id, run_id, owner, lane, kind
+
+-- name: drop_parts
+-- What came so far of the recordings $1 is of no use any more: their runs ended, or the server has another file by now ($2).
+-- What comes next gets another name, for whoever does not know yet may still write to the old one.
+WITH old AS (
+    SELECT audio_id, part FROM import WHERE audio_id = ANY($1::uuid[]) ORDER BY audio_id FOR UPDATE
+), renewed AS (
+    UPDATE import SET
+        part = gen_random_uuid(), validator = NULL, total = NULL, restarts = CASE WHEN $2 THEN restarts + 1 ELSE 0 END
+    FROM old WHERE import.audio_id = old.audio_id
+)
+INSERT INTO removal (name, last_at) SELECT 'imports/' || part, now() + interval '60 seconds' FROM old
 
 -- name: insert_dead_letter
 INSERT INTO dead_letter (id, unit_id, run_id, owner, lane, error_code, error_message)

@@ -4,7 +4,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from lingoloop_gateway.names import clean_filename, content_disposition
+from lingoloop_common.names import clean_filename, content_disposition
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Imports in the database: what a part is of, and how a claim of one ends. All is fenced by its attempt, as for other units."""
+
+from typing import Any
+from uuid import UUID
+
+from lingoloop_common.contracts.units import plan_cost
+from lingoloop_common.store.database import Connection, Database
+from lingoloop_common.store.ids import new_id
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import SQL as RUN_SQL
+from lingoloop_common.store.runs import Change, Fenced, Row, change_run, lock_run
+from lingoloop_transcriber.claims import SQL as CLAIM_SQL
+from lingoloop_transcriber.claims import Claim
+
+SQL = load_queries(__package__, "imports.sql")
+
+
+class Imports:
+    """The writes for units that fetch a recording."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, claim: Claim) -> Row:
+        """Return what is still to be fetched; raise Fenced when the recording was deleted."""
+        row = await self._database.pool.fetchrow(SQL["import_of_run"], claim.run_id)
+        if row is None:
+            raise Fenced("the recording was deleted")
+        return dict(row)
+
+    async def note(self, claim: Claim, part: UUID, **answer: Any) -> None:
+        """Write down of what a part is the beginning: `validator`, `total`, `content_type`, `filename`; raise Fenced."""
+        columns = (answer[name] for name in ("validator", "total", "content_type", "filename"))
+        noted = await self._database.pool.fetchval(
+            SQL["note_answer"], claim.unit_id, claim.attempt, part, *columns
+        )
+        if noted is None:
+            raise Fenced("the unit is not this attempt's any more")
+
+    async def renew(self, claim: Claim, audio_id: UUID) -> Row:
+        """Let go of what has come, for the server has another file by now; return the row that begins anew; raise Fenced."""
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            if not await connection.fetch(CLAIM_SQL["still_mine"], claim.unit_id, claim.attempt):
+                raise Fenced("the unit is not this attempt's any more")
+            await connection.execute(RUN_SQL["drop_parts"], [audio_id], True)
+        return await self.get(claim)
+
+    async def put_off(self, claim: Claim, seconds: float) -> None:
+        """Hand the unit back for a while, uncounted."""
+        await self._database.pool.execute(SQL["put_off"], claim.unit_id, claim.attempt, seconds)
+
+    async def finish(self, claim: Claim, audio_id: UUID, *, size: int, sha256: bytes) -> None:
+        """End the import: its recording is whole, and its plan is next.
+
+        Raises:
+            Fenced: another attempt fetches it, or it was cancelled.
+            LookupError: the recording was deleted.
+        """
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            if await connection.fetchval(SQL["hold_audio"], audio_id) is None:
+                raise LookupError("the recording was deleted")
+            run = await lock_run(connection, claim.run_id)
+            await self._end(connection, claim)
+            cost = plan_cost(small=False)
+            await connection.execute(SQL["fetched"], audio_id, size, sha256, claim.unit_id, new_id(), cost)
+            await change_run(connection, run, Change())
+
+    async def _end(self, connection: Connection, claim: Claim) -> None:
+        if await connection.fetchval(CLAIM_SQL["end_unit"], claim.unit_id, claim.attempt) is None:
+            raise Fenced("the unit is not this attempt's any more")
