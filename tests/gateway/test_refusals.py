@@ -2,14 +2,15 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import AsyncIterator
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 
-from lingoloop_common import blobs
+from lingoloop_common import pouring
 from tests import media
 from tests.gateway.world import END, World, part, running_world
 from tests.waiting import eventually
@@ -221,13 +222,13 @@ async def test_a_client_that_breaks_off_in_the_middle_leaves_nothing(idle_world:
 async def test_a_full_disk_is_507_and_leaves_nothing(
     idle_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(file: BinaryIO, digest: Any, data: bytes) -> None:
-        file.write(data[:100])
+    def full(file: int, batch: list[bytes], *_: Any) -> int:
+        os.write(file, batch[0][:100])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     owner = idle_world.new_owner()
     with monkeypatch.context() as patch:
-        patch.setattr(blobs, "_append", full)
+        patch.setattr(pouring, "_write", full)
         for post in (idle_world.post, idle_world.post_form):
             async with idle_world.leaving_nothing(owner):
                 response = await post(owner, media.wav())
