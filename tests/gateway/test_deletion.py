@@ -24,7 +24,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG = media.wav_of_ms(400_000)
-OF_RUNS = ("segment", "run_event", "dead_letter", "chunk", "unit", "job")
+OF_RUNS = ("segment", "segment_edit", "run_event", "dead_letter", "chunk", "unit", "job")
 
 
 async def delete(world: World, owner: str, audio_id: str) -> httpx.Response:
@@ -81,7 +81,9 @@ async def test_nothing_of_a_recording_stays_but_the_receipt(world: World) -> Non
     owner, data = world.new_owner(), media.wav_of_ms(61_000)
     body = await world.accepted(owner, data, filename="my secret.wav")
     await world.finished(owner, body["runId"])
-    assert (await rows(world, body["runId"])).keys() >= {"segment", "run_event", "chunk", "unit", "job"}
+    edit = f"/api/runs/{body['runId']}/segments/0"
+    await world.http.patch(edit, content=b'{"text": "secret"}', headers=world.bearer(owner))
+    assert (await rows(world, body["runId"])).keys() == set(OF_RUNS) - {"dead_letter"}
     events = (await rows(world, body["runId"]))["run_event"]
     add_chunk_blob(world, body["runId"])
     answer = await delete(world, owner, body["audioId"])
@@ -226,10 +228,10 @@ async def test_an_export_during_which_its_run_is_deleted_does_not_look_whole(
     await world.finished(owner, body["runId"])
     segments = Runs.segments
 
-    async def slow(self: Runs, *ids: Any, after: int, limit: int) -> list[dict[str, Any]]:
+    async def slow(self: Runs, *ids: Any, after: int, limit: int, **more: Any) -> list[dict[str, Any]]:
         if after >= 0:
             await delete(world, owner, body["audioId"])
-        return await segments(self, *ids, after=after, limit=2)
+        return await segments(self, *ids, after=after, limit=2, **more)
 
     monkeypatch.setattr(Runs, "segments", slow)
     with pytest.raises(httpx.RemoteProtocolError):

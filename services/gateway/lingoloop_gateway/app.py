@@ -16,6 +16,7 @@ from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
+from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
@@ -62,6 +63,7 @@ def parts(
         deletions=Deletions(database, relay, removals),
         runs=runs,
         control=control,
+        edits=Edits(callers=callers, database=database, runs=runs),
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         openai=OpenAiApi(callers=callers, uploads=uploads, runs=runs, control=control, waiter=waiter),
         waiter=waiter,

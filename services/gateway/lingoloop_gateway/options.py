@@ -51,7 +51,7 @@ class AgainOptions(RunOptions):
 
 def read_options(fields: Mapping[str, Any]) -> UploadOptions:
     """Check an upload's fields; raise Problem `invalid_value`, which names each field and what is wrong with it."""
-    return _checked(UploadOptions, fields)
+    return checked(UploadOptions, fields)
 
 
 def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
@@ -66,10 +66,11 @@ def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
         raise Problem("bad_request", f"the body is no JSON: {error}") from None
     if not isinstance(fields, dict):
         raise Problem("invalid_value", "the body must be a JSON object")
-    return _checked(AgainOptions, {**query, **fields})
+    return checked(AgainOptions, {**query, **fields})
 
 
-def _checked(model: type[Options], fields: Mapping[str, Any]) -> Options:
+def checked(model: type[Options], fields: Mapping[str, Any]) -> Options:
+    """Return the fields as a model; raise Problem `invalid_value`, which names each wrong field."""
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:

@@ -17,12 +17,13 @@ from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
+from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options
 from lingoloop_gateway.paragraphs import RunningText
-from lingoloop_gateway.parameters import id_in_path, number_in_query
+from lingoloop_gateway.parameters import flag_in_query, id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.tickets import Tickets
@@ -47,6 +48,7 @@ class Server:
         deletions: Deletions,
         runs: Runs,
         control: Control,
+        edits: Edits,
         admin: Admin,
         openai: OpenAiApi,
         waiter: DoneWaiter,
@@ -58,6 +60,7 @@ class Server:
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
+        self._edits = edits
         self._waiter, self._streams, self._tickets, self._blobs = waiter, streams, tickets, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
@@ -83,6 +86,7 @@ class Server:
                 web.post("/api/tickets", self.post_ticket),
                 web.post("/api/runs/{run_id}/cancel", self.cancel_run),
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
+                *self._edits.routes(),
                 *self._admin.routes(),
                 *self._openai.routes(),
             ]
@@ -167,7 +171,10 @@ class Server:
         run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
         limit = number_in_query(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
         after = number_in_query(request, "cursor", default=-1, least=-1, most=2**31 - 1)
-        found = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit + 1)
+        original = flag_in_query(request, "original")
+        found = await self._runs.segments(
+            run["id"], caller.owner, after=after, limit=limit + 1, original=original
+        )
         items = found[:limit]
         more = len(found) > limit
         return json_response({"items": items, "nextCursor": str(items[-1]["index"]) if more else None})
@@ -179,7 +186,8 @@ class Server:
         name = request.query.get("fmt", "txt")
         if name not in FORMATS:
             raise Problem("invalid_value", f"fmt must be one of {', '.join(FORMATS)}")
-        description = await self._runs.describe(run)
+        original = flag_in_query(request, "original")
+        description = await self._runs.describe({**run, "speakers": {}} if original else run)
         headers = {
             "Content-Type": FORMATS[name].content_type,
             "Content-Disposition": f'attachment; filename="{run["id"]}.{name}"',
@@ -187,7 +195,7 @@ class Server:
         }
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
-        segments = self._runs.all_segments(run["id"], caller.owner)
+        segments = self._runs.all_segments(run["id"], caller.owner, original=original)
         async for part in FORMATS[name].write(description, segments):
             await response.write(part)
         await response.write_eof()
