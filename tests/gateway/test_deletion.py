@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_gateway import deletions, removals
+from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
 from tests import media
@@ -24,7 +25,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG = media.wav_of_ms(400_000)
-OF_RUNS = ("segment", "segment_edit", "run_event", "dead_letter", "chunk", "unit", "job")
+OF_RUNS = ("segment", "segment_edit", "run_text", "run_event", "dead_letter", "chunk", "unit", "job")
 
 
 async def delete(world: World, owner: str, audio_id: str) -> httpx.Response:
@@ -83,6 +84,7 @@ async def test_nothing_of_a_recording_stays_but_the_receipt(world: World) -> Non
     await world.finished(owner, body["runId"])
     edit = f"/api/runs/{body['runId']}/segments/0"
     await world.http.patch(edit, content=b'{"text": "secret"}', headers=world.bearer(owner))
+    await Indexing(world.database).index_due()
     assert (await rows(world, body["runId"])).keys() == set(OF_RUNS) - {"dead_letter"}
     events = (await rows(world, body["runId"]))["run_event"]
     add_chunk_blob(world, body["runId"])

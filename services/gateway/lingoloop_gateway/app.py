@@ -17,11 +17,13 @@ from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.edits import Edits
+from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
+from lingoloop_gateway.search import Search
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
@@ -62,6 +64,7 @@ def parts(
         audios=Audios(database),
         deletions=Deletions(database, relay, removals),
         runs=runs,
+        search=Search(database, runs),
         control=control,
         edits=Edits(callers=callers, database=database, runs=runs),
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
@@ -76,4 +79,12 @@ def parts(
     server = HttpServer(
         api.app(settings.cors_allowed_origins), host=settings.gateway_host, port=settings.gateway_port
     )
-    return [Sweep(database, broker, relay), removals, probe, waiter.feed, streams, server], server
+    return [
+        Sweep(database, broker, relay),
+        removals,
+        Indexing(database),
+        probe,
+        waiter.feed,
+        streams,
+        server,
+    ], server

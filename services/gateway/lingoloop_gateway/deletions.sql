@@ -15,6 +15,8 @@ WITH segments AS (
     DELETE FROM segment WHERE run_id = ANY($2::uuid[]) RETURNING 1
 ), events AS (
     DELETE FROM run_event WHERE run_id = ANY($2) RETURNING 1
+), text AS (
+    DELETE FROM run_text WHERE run_id = ANY($2)
 ), edits AS (
     DELETE FROM segment_edit WHERE run_id = ANY($2)
 ), letters AS (

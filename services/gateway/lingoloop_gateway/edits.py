@@ -12,6 +12,7 @@ from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.queries import load_queries
+from lingoloop_gateway.indexing import BLOCK, index_blocks
 from lingoloop_gateway.options import Options, checked
 from lingoloop_gateway.parameters import id_in_path, number_in_path
 from lingoloop_gateway.pieces import plain
@@ -96,6 +97,9 @@ class Edits:
             if await connection.fetchval(SQL["edit_segment"], run_id, index, *values) is None:
                 raise Problem("not_found", "there is no such segment")
             await connection.execute(SQL["forget_edit"], run_id, index)
+            if "text" in given and run["searchable"]:  # else all of it is still to be indexed
+                block = index // BLOCK
+                await index_blocks(connection, run_id, owner, range(max(0, block - 1), block + 1))
         found = await self._runs.segments(run_id, owner, after=index - 1, limit=1)
         if not found:  # deleted in this moment
             raise Problem("not_found", "there is no such segment")

@@ -1,5 +1,5 @@
 -- name: lock_run
-SELECT FROM transcript_run WHERE id = $1 AND owner = $2 FOR NO KEY UPDATE
+SELECT searchable FROM transcript_run WHERE id = $1 AND owner = $2 FOR NO KEY UPDATE
 
 -- name: edit_segment
 -- $3 text, if $4; $5 speaker, if $6: of two who change different things, neither undoes the other's.

@@ -1,5 +1,6 @@
 """The gateway's HTTP face: routes, who may, and the shapes of requests and answers."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.parameters import flag_in_query, id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
+from lingoloop_gateway.search import Search
 from lingoloop_gateway.tickets import Tickets
 from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
@@ -47,6 +49,7 @@ class Server:
         audios: Audios,
         deletions: Deletions,
         runs: Runs,
+        search: Search,
         control: Control,
         edits: Edits,
         admin: Admin,
@@ -60,7 +63,7 @@ class Server:
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
-        self._edits = edits
+        self._edits, self._search = edits, search
         self._waiter, self._streams, self._tickets, self._blobs = waiter, streams, tickets, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
@@ -144,10 +147,15 @@ class Server:
         return await answer_content(request, audio, self._blobs)
 
     async def get_runs(self, request: web.Request) -> web.Response:
-        """Answer with a page of the caller's runs, the newest first."""
+        """Answer with a page of the caller's runs, the newest first; with `q`, of those in which that is said."""
         caller = await self._callers.caller(request, READ)
-        items, cursor = await self._runs.page(
-            caller.owner,
+        query = request.query.get("q", "").strip()
+        find = (
+            partial(self._search.page, caller.owner, query)
+            if query
+            else partial(self._runs.page, caller.owner)
+        )
+        items, cursor = await find(
             statuses=_statuses(request),
             cursor=request.query.get("cursor"),
             limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
