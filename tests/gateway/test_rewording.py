@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingoloop_gateway.pieces import pieces_of
@@ -54,6 +54,7 @@ def test_a_person_is_sure_of_what_was_changed() -> None:
 LETTERS = st.text(alphabet="ab  你好.,!", max_size=30)
 
 
+@settings(deadline=None)
 @given(st.lists(LETTERS, max_size=6), LETTERS)
 def test_the_words_spell_the_text_and_time_never_runs_back(words: list[str], text: str) -> None:
     machine = segment(*words)

@@ -18,6 +18,7 @@ READING = [
     "/api/audios",
     "/api/audios/{audio}",
     "/api/audios/{audio}/content",
+    "/api/audios/{audio}/peaks",
     "/api/runs/{run}",
     "/api/runs/{run}/progress",
     "/api/runs/{run}/segments",

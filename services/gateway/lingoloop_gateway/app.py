@@ -20,6 +20,7 @@ from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
@@ -67,6 +68,7 @@ def parts(
         search=Search(database, runs),
         control=control,
         edits=Edits(callers=callers, database=database, runs=runs),
+        peaks=Peaks(callers, database),
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         openai=OpenAiApi(callers=callers, uploads=uploads, runs=runs, control=control, waiter=waiter),
         waiter=waiter,

@@ -9,16 +9,13 @@ WHERE r.audio_id = $1 ORDER BY r.id
 FOR UPDATE OF r
 
 -- name: delete_audio
+-- What was heard and made of its runs (`waveform`, `run_text`, `segment_edit`) goes with them, by its keys.
 -- $1 the audio, $2 its runs, all locked; $3 the receipt's id, $4 the blobs, and $5 for how many seconds each may still be
 -- written to.
 WITH segments AS (
     DELETE FROM segment WHERE run_id = ANY($2::uuid[]) RETURNING 1
 ), events AS (
     DELETE FROM run_event WHERE run_id = ANY($2) RETURNING 1
-), text AS (
-    DELETE FROM run_text WHERE run_id = ANY($2)
-), edits AS (
-    DELETE FROM segment_edit WHERE run_id = ANY($2)
 ), letters AS (
     DELETE FROM dead_letter WHERE run_id = ANY($2)
 ), chunks AS (

@@ -26,6 +26,7 @@ from lingoloop_gateway.options import read_again_options
 from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.parameters import flag_in_query, id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
 from lingoloop_gateway.tickets import Tickets
@@ -52,6 +53,7 @@ class Server:
         search: Search,
         control: Control,
         edits: Edits,
+        peaks: Peaks,
         admin: Admin,
         openai: OpenAiApi,
         waiter: DoneWaiter,
@@ -63,7 +65,7 @@ class Server:
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
-        self._edits, self._search = edits, search
+        self._edits, self._search, self._peaks = edits, search, peaks
         self._waiter, self._streams, self._tickets, self._blobs = waiter, streams, tickets, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
@@ -90,6 +92,7 @@ class Server:
                 web.post("/api/runs/{run_id}/cancel", self.cancel_run),
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
                 *self._edits.routes(),
+                *self._peaks.routes(),
                 *self._admin.routes(),
                 *self._openai.routes(),
             ]

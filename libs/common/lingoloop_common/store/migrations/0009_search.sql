@@ -2,7 +2,7 @@
 -- owner's mark, so that nobody's search reads the lists of another's words. It is kept outside of the row, which is all
 -- that a search for whole words reads.
 CREATE TABLE run_text (
-    run_id  uuid NOT NULL REFERENCES transcript_run,
+    run_id  uuid NOT NULL REFERENCES transcript_run ON DELETE CASCADE,
     block   int NOT NULL,
     lexemes tsvector NOT NULL,
     PRIMARY KEY (run_id, block)
