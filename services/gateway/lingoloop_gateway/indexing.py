@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK
@@ -28,6 +30,9 @@ NAME = -1
 
 STUCK_LIMIT = 1_000
 """Runs that cannot be indexed, remembered so that they keep no others waiting; then all are tried again."""
+
+
+Reader: TypeAlias = "Connection | asyncpg.Pool[Any]"
 
 
 class Indexing:
@@ -98,7 +103,7 @@ async def index_blocks(connection: Connection, run_id: UUID, owner: str, blocks:
         await connection.execute(SQL["store_block"], run_id, block, words)
 
 
-async def read_blocks(connection: Connection, blocks: Sequence[tuple[UUID, int]]) -> list[list[Row]]:
+async def read_blocks(connection: Reader, blocks: Sequence[tuple[UUID, int]]) -> list[list[Row]]:
     """Return the segments of each of the blocks, and the one after them: rows with `index`, `start_s`, `text`."""
     found: list[list[Row]] = [[] for _ in blocks]
     rows = await connection.fetch(

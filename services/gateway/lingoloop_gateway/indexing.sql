@@ -1,7 +1,8 @@
 -- name: due_run
--- $1 those that could not be done.
+-- $1 those that could not be done. One that has begun waits a moment: most small ones have ended by then.
 SELECT r.id, r.owner, a.filename FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE (r.searchable IS NULL OR r.searchable < r.completed_at) AND r.id <> ALL ($1::uuid[])
+  AND (r.completed_at IS NOT NULL OR r.created_at < now() - interval '2 seconds')
 ORDER BY r.id LIMIT 1 FOR NO KEY UPDATE OF r SKIP LOCKED
 
 -- name: blocks_of_run

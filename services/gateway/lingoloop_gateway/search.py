@@ -36,18 +36,40 @@ class Search:
         terms = read_query(owner, query)
         before = read_cursor(cursor) if cursor else (None, None)
         queries = [term.query for term in terms]
-        async with self._database.pool.acquire() as connection:
-            found = await connection.fetch(SQL["runs_found"], owner, statuses, *before, limit + 1, queries)
-            rows = found[:limit]
-            blocks = [(row["id"], block) for row in rows for block in row["blocks"]]
-            texts = iter(await read_blocks(connection, blocks))
-        of_runs = [[next(texts) for _ in row["blocks"]] for row in rows]
-        matches = await asyncio.to_thread(lambda: [find_matches(terms, of_run) for of_run in of_runs])
+        found = await self._database.pool.fetch(
+            SQL["runs_found"], owner, statuses, *before, limit + 1, queries
+        )
+        rows = found[:limit]
+        matches = await self._matches(terms, rows)
         items = [
             {**await self._runs.describe(row), "matches": shown}
             for row, shown in zip(rows, matches, strict=True)
         ]
         return items, cursor_after(rows[-1]) if len(found) > limit else None
+
+    async def _matches(self, terms: Sequence[Term], rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
+        """Return what to show of each run. Most often the best block has enough; only else the others are read."""
+        texts: list[list[Sequence[Row]]] = [[] for _ in rows]
+        matches: list[list[dict[str, Any]]] = [[] for _ in rows]
+        for some in (slice(0, 1), slice(1, None)):
+            wanted = [
+                (place, block)
+                for place, row in enumerate(rows)
+                if len(matches[place]) < MATCHES
+                for block in row["blocks"][some]
+            ]
+            blocks = await read_blocks(
+                self._database.pool, [(rows[place]["id"], block) for place, block in wanted]
+            )
+            for (place, _), block_texts in zip(wanted, blocks, strict=True):
+                texts[place].append(block_texts)
+            changed = sorted({place for place, _ in wanted})
+            shown = await asyncio.to_thread(
+                lambda of: [find_matches(terms, texts[place]) for place in of], changed
+            )
+            for place, of_run in zip(changed, shown, strict=True):
+                matches[place] = of_run
+        return matches
 
 
 def find_matches(terms: Sequence[Term], blocks: Sequence[Sequence[Row]]) -> list[dict[str, Any]]:

@@ -129,14 +129,15 @@ def _term(mark: str, pieces: Sequence[re.Match[str]], *, exact: bool) -> Term:
     pattern = ""
     for place, piece in enumerate(pieces):
         text, last = piece[0], place == len(pieces) - 1
+        shown = re.escape(text)
         if piece["unspaced"]:
             # Its last character may stand before another one, except where something else follows.
             pairs = [f"'{mark}{pair}'" for pair in _pairs(text)]
             lexemes += pairs if not last else pairs[:-1] or [f"{pairs[0]}:*"]
-            begin, end = "", ""
         else:
             longer = last and not exact and len(text) >= SHORTEST_BEGINNING
             lexemes.append(f"'{mark}{text[:LONGEST_WORD]}'" + (":*" if longer else ""))
-            begin, end = f"(?<!{LETTER})", "" if longer else f"(?!{LETTER})"
-        pattern += (r"[\W_]*" if place else "") + begin + re.escape(text) + end
+            # What may not stand before it is looked at after it: so a search begins with letters, and is fast.
+            shown += rf"(?<!{LETTER}{shown})" + ("" if longer else rf"(?!{LETTER})")
+        pattern += (r"[\W_]*" if place else "") + shown
     return Term(" <-> ".join(lexemes), re.compile(pattern))
