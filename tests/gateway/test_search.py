@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK
 from lingoloop_common.errors import Problem
-from lingoloop_gateway import indexing
+from lingoloop_gateway import indexing, search_words
 from lingoloop_gateway.indexing import BLOCK, Indexing
 from lingoloop_gateway.search import SQL
 from lingoloop_gateway.search_words import JoinedText, read_query, vector
@@ -95,6 +95,16 @@ async def test_a_run_is_found_by_its_words_its_name_and_both_and_never_by_anothe
         assert await found(world, ann, q) == [run], q
     assert await found(world, ann, "budget refused") == []
     assert await found(world, bob, "budget") == [other]
+
+
+async def test_owners_whose_marks_are_alike_do_not_find_each_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_words, "_mark", lambda owner: "same")
+    ann, bob = world.new_owner(), world.new_owner()
+    run = await add_text(world, ann, "unheard of")
+    assert await found(world, ann, "unheard") == [run]
+    assert await found(world, bob, "unheard") == []
 
 
 async def test_a_hit_shows_up_to_three_segments_that_hold_the_most_in_time_order(world: World) -> None:
