@@ -18,13 +18,17 @@ from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
+from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.idempotency import IdempotencyKeys
+from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import HOUR_MS, OwnerLimits, Quotas
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
+from lingoloop_gateway.search import Search
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
@@ -70,7 +74,10 @@ def parts(
         audios=Audios(database),
         deletions=Deletions(database, relay, removals),
         runs=runs,
+        search=Search(database, runs),
         control=control,
+        edits=Edits(callers=callers, database=database, runs=runs),
+        peaks=Peaks(callers, database),
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         openai=OpenAiApi(callers=callers, uploads=uploads, quotas=quotas, runs=runs, waiter=waiter),
         waiter=waiter,
@@ -85,4 +92,12 @@ def parts(
     server = HttpServer(
         api.app(settings.cors_allowed_origins), host=settings.gateway_host, port=settings.gateway_port
     )
-    return [Sweep(database, broker, relay), removals, probe, waiter.feed, streams, server], server
+    return [
+        Sweep(database, broker, relay),
+        removals,
+        Indexing(database),
+        probe,
+        waiter.feed,
+        streams,
+        server,
+    ], server

@@ -35,6 +35,8 @@ def document(run: Mapping[str, Any], paragraphs: Iterable[Paragraph]) -> bytes:
         written = found.add_paragraph()
         time = written.add_run(f"{clock(paragraph.start)}  ")
         time.font.size, time.font.color.rgb = TIME_SIZE, TIME_COLOR
+        if paragraph.speaker:
+            written.add_run(NOT_XML.sub("", f"{paragraph.speaker}: ")).bold = True
         written.add_run(NOT_XML.sub("", paragraph.text))
     file = io.BytesIO()
     found.save(file)

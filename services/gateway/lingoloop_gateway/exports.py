@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -26,7 +26,7 @@ async def write_txt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator
     """Write the text in paragraphs, a blank line between two."""
     between = ""
     async for paragraph in paragraphs_of(segments):
-        yield (between + paragraph.text).encode()
+        yield (between + said_by(paragraph.speaker) + paragraph.text).encode()
         between = BLANK_LINE
     if between:
         yield b"\n"
@@ -49,11 +49,16 @@ async def write_json(run: Mapping[str, Any], segments: Segments) -> AsyncIterato
 
 
 async def write_srt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
-    """Write cues as SubRip, with LF for line breaks as in the other formats: players take either."""
-    number = 0
+    """Write cues as SubRip, with LF for line breaks as in the other formats: players take either.
+
+    SubRip knows no speakers; one is named where another one spoke before.
+    """
+    number, speaker = 0, ""
     async for cue in timed_cues(segments):
         number += 1
-        yield srt_block(number, cue).encode()
+        named = said_by(cue.speaker) if cue.speaker != speaker else ""
+        speaker = cue.speaker
+        yield srt_block(number, replace(cue, lines=(named + cue.lines[0], *cue.lines[1:]))).encode()
 
 
 async def write_vtt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator[bytes]:
@@ -61,6 +66,11 @@ async def write_vtt(run: Mapping[str, Any], segments: Segments) -> AsyncIterator
     yield b"WEBVTT\n\n"
     async for cue in timed_cues(segments):
         yield vtt_block(cue).encode()
+
+
+def said_by(speaker: str) -> str:
+    """Return what stands before a speaker's text."""
+    return f"{speaker}: " if speaker else ""
 
 
 async def timed_cues(segments: Segments) -> AsyncIterator[Cue]:

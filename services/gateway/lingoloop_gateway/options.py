@@ -63,7 +63,7 @@ class AgainOptions(RunOptions):
 
 def read_options(fields: Mapping[str, Any]) -> UploadOptions:
     """Check an upload's fields; raise Problem `invalid_value`, which names each field and what is wrong with it."""
-    return _checked(UploadOptions, fields)
+    return checked(UploadOptions, fields)
 
 
 def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
@@ -72,7 +72,7 @@ def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
     Raises:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
-    return _checked(AgainOptions, {**query, **(_object(body) if body else {})})
+    return checked(AgainOptions, {**query, **(json_object(body) if body else {})})
 
 
 def read_import_options(query: Mapping[str, Any], body: bytes) -> ImportOptions:
@@ -81,10 +81,11 @@ def read_import_options(query: Mapping[str, Any], body: bytes) -> ImportOptions:
     Raises:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
-    return _checked(ImportOptions, {**query, **_object(body)})
+    return checked(ImportOptions, {**query, **json_object(body)})
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return a body's JSON object; raise Problem `bad_request` for one that is no JSON, `invalid_value` for other JSON."""
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -94,7 +95,8 @@ def _object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def _checked(model: type[Options], fields: Mapping[str, Any]) -> Options:
+def checked(model: type[Options], fields: Mapping[str, Any]) -> Options:
+    """Return the fields as a model; raise Problem `invalid_value`, which names each wrong field."""
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:

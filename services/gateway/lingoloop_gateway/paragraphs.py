@@ -21,31 +21,32 @@ NEITHER = "“”‘’…—"
 
 
 class Paragraph(NamedTuple):
-    """Text without line breaks; `start` in seconds."""
+    """Text without line breaks, and who says it where that is known; `start` in seconds."""
 
     start: float
     text: str
+    speaker: str
 
 
 async def paragraphs_of(segments: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[Paragraph]:
     """Yield the text of segments in paragraphs; those without text are left out."""
     before: Mapping[str, Any] | None = None
-    start, text, width = 0.0, "", 0
+    start, speaker, text, width = 0.0, "", "", 0
     async for given in segments:
         segment = {**given, "text": plain(given["text"])}
         if not segment["text"]:
             continue
         between = joint(before, segment, width=width) if before else ""
         if between == BLANK_LINE:
-            yield Paragraph(start, text)
+            yield Paragraph(start, text, speaker)
             text, width, between = "", 0, ""
         if not text:
-            start = segment["start"]
+            start, speaker = segment["start"], speaker_of(segment)
         text += between + segment["text"]
         width += len(between) + columns(segment["text"])
         before = segment
     if before:
-        yield Paragraph(start, text)
+        yield Paragraph(start, text, speaker)
 
 
 def joint(before: Mapping[str, Any], after: Mapping[str, Any], *, width: int) -> str:
@@ -58,9 +59,14 @@ def joint(before: Mapping[str, Any], after: Mapping[str, Any], *, width: int) ->
     """
     left = before["text"]
     long = width >= TOO_LONG or (width >= LONG and ends_sentence(left))
-    if long or after["start"] - before["end"] >= PAUSE:
+    if long or after["start"] - before["end"] >= PAUSE or speaker_of(before) != speaker_of(after):
         return BLANK_LINE
     return space_between(left, after["text"])
+
+
+def speaker_of(segment: Mapping[str, Any]) -> str:
+    """Return the name of who says a segment, else the label; empty where nobody knows."""
+    return segment.get("speakerName") or segment.get("speaker") or ""
 
 
 def space_between(left: str, right: str) -> str:

@@ -15,6 +15,22 @@ def id_in_path(request: web.Request, name: str, what: str) -> UUID:
         raise Problem("not_found", f"there is no such {what}") from None
 
 
+def number_in_path(request: web.Request, name: str, what: str) -> int:
+    """Return the number (of 31 bits) in the path; raise Problem `not_found` for one that is none."""
+    text = request.match_info[name]
+    if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) < 2**31:
+        return int(text)
+    raise Problem("not_found", f"there is no such {what}")
+
+
+def flag_in_query(request: web.Request, name: str) -> bool:
+    """Whether the query has a flag; raise Problem `invalid_value` for another value than 1 or 0, true or false."""
+    text = request.query.get(name, "0")
+    if text not in {"0", "1", "false", "true"}:
+        raise Problem("invalid_value", f"{name} must be 1 or 0")
+    return text in {"1", "true"}
+
+
 def number_in_query(request: web.Request, name: str, *, default: int, least: int, most: int) -> int:
     """Return a number from the query; raise Problem `invalid_value` for one that is none, or out of bounds."""
     text = request.query.get(name)

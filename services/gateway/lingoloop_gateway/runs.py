@@ -13,6 +13,7 @@ from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row, total_ms
 from lingoloop_gateway.cursors import cursor_after, read_cursor
+from lingoloop_gateway.rewording import reworded
 
 SQL = load_queries(__package__, "runs.sql")
 
@@ -62,6 +63,7 @@ class Runs:
             "filename": run["filename"],
             "durationMs": total_ms(run),
             "language": run["language"],
+            "speakers": run["speakers"],
             "createdAt": iso(run["created_at"]),
             "updatedAt": iso(run["updated_at"]),
             "completedAt": iso(run["completed_at"]),
@@ -84,9 +86,11 @@ class Runs:
         """Return a run's state as JSON fields; what is not known yet is null."""
         return RunState(**await self._forecasts.state(run)).model_dump(mode="json", by_alias=True)
 
-    async def segments(self, run_id: UUID, owner: str, *, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return a page of segments with an index beyond `after`, in time order."""
-        rows = await self._database.pool.fetch(SQL["segments_page"], run_id, owner, after, limit)
+    async def segments(
+        self, run_id: UUID, owner: str, *, after: int, limit: int, original: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return a page of segments with an index beyond `after`, in time order; `original`: without people's edits."""
+        rows = await self._database.pool.fetch(SQL["segments_page"], run_id, owner, after, limit, original)
         return [describe_segment(row) for row in rows]
 
     async def segments_in_order(self, run_id: UUID, owner: str, *, after: int) -> list[dict[str, Any]]:
@@ -96,10 +100,12 @@ class Runs:
         )
         return [describe_segment(row) for row in rows]
 
-    async def all_segments(self, run_id: UUID, owner: str) -> AsyncIterator[dict[str, Any]]:
+    async def all_segments(
+        self, run_id: UUID, owner: str, *, original: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
         """Yield all segments in time order, a page at a time; raise Problem when the run is deleted meanwhile."""
         after = -1
-        while page := await self.segments(run_id, owner, after=after, limit=PAGE):
+        while page := await self.segments(run_id, owner, after=after, limit=PAGE, original=original):
             for segment in page:
                 yield segment
             after = page[-1]["index"]
@@ -120,8 +126,8 @@ def describe_job(job: Row) -> dict[str, Any]:
 
 
 def describe_segment(row: Row) -> dict[str, Any]:
-    """Return a segment with its words."""
-    return {
+    """Return a segment with its words; of a person's edit the speaker, and that there is one."""
+    segment = {
         "index": row["index"],
         "start": row["start_s"],
         "end": row["end_s"],
@@ -131,6 +137,15 @@ def describe_segment(row: Row) -> dict[str, Any]:
             {name: word[name] for name in ("word", "start", "end", "confidence")} for word in row["words"]
         ],
     }
+    if row["new_text"] is not None:
+        segment |= {"text": row["new_text"], "words": reworded(row["new_text"], segment)}
+    if row["speaker"] is not None:
+        segment["speaker"] = row["speaker"]
+    if row["speaker_name"] is not None:
+        segment["speakerName"] = row["speaker_name"]
+    if row["edited"]:
+        segment["edited"] = True
+    return segment
 
 
 def iso(moment: datetime | None) -> str | None:

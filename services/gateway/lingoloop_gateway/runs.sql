@@ -12,8 +12,12 @@ WHERE j.run_id = $1 AND r.owner = $2
 ORDER BY j.created_at, j.id
 
 -- name: segments_page
-SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words
-FROM segment s JOIN transcript_run r ON r.id = s.run_id
+-- With what people made of them, unless $5: all is the machine's then.
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, e.index IS NOT NULL AS edited, e.text AS new_text,
+       e.speaker, r.speakers ->> e.speaker AS speaker_name
+FROM segment s
+JOIN transcript_run r ON r.id = s.run_id
+LEFT JOIN segment_edit e ON e.run_id = s.run_id AND e.index = s.index AND NOT $5::boolean
 WHERE s.run_id = $1 AND r.owner = $2 AND s.index > $3
 ORDER BY s.index LIMIT $4
 
@@ -23,8 +27,12 @@ ORDER BY s.index LIMIT $4
 WITH open AS (
     SELECT min(index) AS index FROM chunk WHERE run_id = $1 AND index >= $3::int / $5::int AND done_at IS NULL
 )
-SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words
-FROM segment s JOIN transcript_run r ON r.id = s.run_id CROSS JOIN open
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, e.index IS NOT NULL AS edited, e.text AS new_text,
+       e.speaker, r.speakers ->> e.speaker AS speaker_name
+FROM segment s
+JOIN transcript_run r ON r.id = s.run_id
+LEFT JOIN segment_edit e ON e.run_id = s.run_id AND e.index = s.index
+CROSS JOIN open
 WHERE s.run_id = $1 AND r.owner = $2 AND s.index > $3 AND (open.index IS NULL OR s.index < open.index * $5)
 ORDER BY s.index LIMIT $4
 

@@ -1,5 +1,6 @@
 """The gateway's HTTP face: routes, who may, and the shapes of requests and answers."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,16 +21,19 @@ from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
+from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.idempotency import IdempotencyKeys, once, read_key, replayed
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options, read_import_options
 from lingoloop_gateway.paragraphs import RunningText
-from lingoloop_gateway.parameters import id_in_path, number_in_query
+from lingoloop_gateway.parameters import flag_in_query, id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
+from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import Runs
+from lingoloop_gateway.search import Search
 from lingoloop_gateway.tickets import make_ticket, read_wish
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
@@ -51,7 +55,10 @@ class Server:
         audios: Audios,
         deletions: Deletions,
         runs: Runs,
+        search: Search,
         control: Control,
+        edits: Edits,
+        peaks: Peaks,
         admin: Admin,
         openai: OpenAiApi,
         waiter: DoneWaiter,
@@ -67,6 +74,7 @@ class Server:
         self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
         self._waiter, self._streams, self._blobs = waiter, streams, blobs
         self._quotas, self._keys, self._gate = quotas, keys, gate
+        self._edits, self._search, self._peaks = edits, search, peaks
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
@@ -92,6 +100,8 @@ class Server:
                 web.post("/api/tickets", self.post_ticket),
                 web.post("/api/runs/{run_id}/cancel", self.cancel_run),
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
+                *self._edits.routes(),
+                *self._peaks.routes(),
                 *self._admin.routes(),
                 *self._openai.routes(),
             ]
@@ -162,10 +172,15 @@ class Server:
         return await answer_content(request, audio, self._blobs)
 
     async def get_runs(self, request: web.Request) -> web.Response:
-        """Answer with a page of the caller's runs, the newest first."""
+        """Answer with a page of the caller's runs, the newest first; with `q`, of those in which that is said."""
         caller = await self._callers.caller(request, READ)
-        items, cursor = await self._runs.page(
-            caller.owner,
+        query = request.query.get("q", "").strip()
+        find = (
+            partial(self._search.page, caller.owner, query)
+            if query
+            else partial(self._runs.page, caller.owner)
+        )
+        items, cursor = await find(
             statuses=_statuses(request),
             cursor=request.query.get("cursor"),
             limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
@@ -189,7 +204,10 @@ class Server:
         run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
         limit = number_in_query(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
         after = number_in_query(request, "cursor", default=-1, least=-1, most=2**31 - 1)
-        found = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit + 1)
+        original = flag_in_query(request, "original")
+        found = await self._runs.segments(
+            run["id"], caller.owner, after=after, limit=limit + 1, original=original
+        )
         items = found[:limit]
         more = len(found) > limit
         return json_response({"items": items, "nextCursor": str(items[-1]["index"]) if more else None})
@@ -201,7 +219,8 @@ class Server:
         name = request.query.get("fmt", "txt")
         if name not in FORMATS:
             raise Problem("invalid_value", f"fmt must be one of {', '.join(FORMATS)}")
-        description = await self._runs.describe(run)
+        original = flag_in_query(request, "original")
+        description = await self._runs.describe({**run, "speakers": {}} if original else run)
         headers = {
             "Content-Type": FORMATS[name].content_type,
             "Content-Disposition": f'attachment; filename="{run["id"]}.{name}"',
@@ -209,7 +228,7 @@ class Server:
         }
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
-        segments = self._runs.all_segments(run["id"], caller.owner)
+        segments = self._runs.all_segments(run["id"], caller.owner, original=original)
         async for part in FORMATS[name].write(description, segments):
             await response.write(part)
         await response.write_eof()

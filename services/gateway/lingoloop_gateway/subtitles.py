@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
+from lingoloop_gateway.paragraphs import speaker_of
 from lingoloop_gateway.pieces import LINE, Piece, ends_clause, ends_sentence, pieces_of
 
 SHORTEST = 1.0
@@ -38,11 +39,12 @@ BRACES = str.maketrans("{}", "❴❵")
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is on the screen at a time: one or two lines; `start` and `end` in milliseconds."""
+    """What is on the screen at a time: one or two lines, and whose, if known; `start` and `end` in milliseconds."""
 
     start: int
     end: int
     lines: tuple[str, ...]
+    speaker: str = ""
 
 
 def milliseconds(seconds: float) -> int:
@@ -58,7 +60,8 @@ def cues_of(segment: Mapping[str, Any]) -> list[Cue]:
     """
     pieces = pieces_of(segment)
     runs = _runs(pieces) if pieces else []
-    return [Cue(milliseconds(run[0].start), milliseconds(run[-1].end), _lines(run)) for run in runs]
+    speaker = speaker_of(segment)
+    return [Cue(milliseconds(run[0].start), milliseconds(run[-1].end), _lines(run), speaker) for run in runs]
 
 
 def settle(cue: Cue, *, free: int, following: int | None) -> Cue:
@@ -178,5 +181,10 @@ def srt_block(number: int, cue: Cue) -> str:
 
 def vtt_block(cue: Cue) -> str:
     """Return a cue in WebVTT, with the blank line after it; escaped as https://www.w3.org/TR/webvtt1/#cue-text says."""
-    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    voice = f"<v {_vtt_text(cue.speaker)}>" if cue.speaker else ""
+    text = voice + _vtt_text("\n".join(cue.lines))
     return f"{timestamp(cue.start, '.')} --> {timestamp(cue.end, '.')}\n{text}\n\n"
+
+
+def _vtt_text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

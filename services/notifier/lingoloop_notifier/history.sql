@@ -4,7 +4,10 @@ FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE r.id = $1 AND r.owner = $2
 
 -- name: segments_so_far
-SELECT index, start_s, end_s, text, confidence FROM segment WHERE run_id = $1 ORDER BY index LIMIT $2
+-- With what people have changed in them by now.
+SELECT index, start_s, end_s, COALESCE(e.text, s.text) AS text, confidence
+FROM segment s LEFT JOIN segment_edit e USING (run_id, index)
+WHERE run_id = $1 ORDER BY index LIMIT $2
 
 -- name: run_events_after
 SELECT seq AS number, type, data FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3

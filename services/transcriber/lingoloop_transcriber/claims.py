@@ -161,8 +161,11 @@ class Claims:
         unit_id: UUID,
         blob: str | None,
         language: str | None,
+        pairs: bytes | None = None,
     ) -> None:
-        """Add a chunk [start, end) to the ledger, with its unit; `language` is the run's, as soon as it is known.
+        """Add a chunk [start, end) to the ledger, with its unit and its part of the waveform.
+
+        `language` is the run's, as soon as it is known.
 
         Raises:
             Fenced: another attempt plans this run.
@@ -170,18 +173,29 @@ class Claims:
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self._lock(connection, claim)
             await connection.execute(
-                SQL["add_chunk"], claim.run_id, index, start, end, unit_id, claim.unit_id, blob, language
+                SQL["add_chunk"],
+                claim.run_id,
+                index,
+                start,
+                end,
+                unit_id,
+                claim.unit_id,
+                blob,
+                language,
+                pairs,
             )
 
-    async def add_silence(self, claim: Claim, *, index: int, start: int, end: int) -> None:
-        """Add a chunk of silence to the ledger: done, without a unit.
+    async def add_silence(
+        self, claim: Claim, *, index: int, start: int, end: int, pairs: bytes | None = None
+    ) -> None:
+        """Add a chunk of silence to the ledger, with its part of the waveform: done, without a unit.
 
         Raises:
             Fenced: another attempt plans this run.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             run = await self._lock(connection, claim)
-            await connection.execute(SQL["add_silence"], claim.run_id, index, start, end)
+            await connection.execute(SQL["add_silence"], claim.run_id, index, start, end, pairs)
             ledger = {"planned_samples": end, "chunks_total": run["chunks_total"] + 1}
             await change_run(connection, {**run, **ledger}, Change(chunks_done=1, done_samples=end - start))
 

@@ -51,12 +51,16 @@ WITH ledger AS (
 ), chunk_row AS (
     INSERT INTO chunk (run_id, index, start_sample, end_sample, unit_id, blob)
     SELECT $1, $2, $3, $4, id, $7 FROM unit_row
+), heard AS (
+    INSERT INTO waveform (run_id, start_sample, pairs) SELECT $1, $3, $9 WHERE $9::bytea IS NOT NULL
 )
 INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM unit_row
 
 -- name: add_silence
 WITH ledger AS (
     UPDATE transcript_run SET planned_samples = $4, chunks_total = chunks_total + 1 WHERE id = $1
+), heard AS (
+    INSERT INTO waveform (run_id, start_sample, pairs) SELECT $1, $3, $5 WHERE $5::bytea IS NOT NULL
 )
 INSERT INTO chunk (run_id, index, start_sample, end_sample, done_at) VALUES ($1, $2, $3, $4, now())
 

@@ -1,5 +1,6 @@
 """The plan: a recording is decoded in a stream and cut; each chunk can be claimed as soon as it is cut."""
 
+import base64
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -90,7 +91,9 @@ class Planner:
                 if cut["stop"] > self._longest * SAMPLE_RATE:  # its container had not said so
                     raise self._too_long()
                 if cut["silent"]:
-                    await self._claims.add_silence(claim, index=index, start=cut["start"], end=cut["stop"])
+                    await self._claims.add_silence(
+                        claim, index=index, start=cut["start"], end=cut["stop"], pairs=_pairs(answer)
+                    )
                 else:
                     await self._add(claim, index, answer)
                 self._relay.tell()
@@ -117,9 +120,15 @@ class Planner:
                 unit_id=unit_id,
                 blob=blob,
                 language=cut.fields["language"],
+                pairs=_pairs(cut),
             )
         except Fenced:
             if blob is not None:
                 # Nobody will ever name it, and of a recording that was deleted nothing may stay.
                 await self._blobs.delete(blob)
             raise
+
+
+def _pairs(cut: Message) -> bytes | None:
+    """Return a cut's part of the waveform; None from an engine that does not listen."""
+    return base64.b64decode(cut.fields["pairs"]) if "pairs" in cut.fields else None

@@ -1,5 +1,6 @@
 """A slot's own process: loads its engine once, then plans recordings and transcribes chunks, one at a time."""
 
+import base64
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,6 +16,7 @@ from lingoloop_common.media import NotAudio, duration_ms, open_audio
 from lingoloop_transcriber.decode import Samples, decode, decode_range
 from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, UnknownLanguage, find_engine
 from lingoloop_transcriber.split import Cut, Splitter
+from lingoloop_transcriber.waveform import pairs_of, silent_pairs
 
 BLIND_CUT = 20 * SAMPLE_RATE
 """Samples in a chunk of an engine that needs no sound."""
@@ -80,6 +82,9 @@ class SlotProcess:
                 # Once for all chunks: each alone would guess, and differently.
                 self._language = self._language or self._engine.detect_language(_sound(cut.samples))
             found = {"start": cut.start, "stop": cut.end, "silent": silent, "language": self._language}
+            if self._engine_class.needs_audio:
+                heard = silent_pairs(cut.end - cut.start) if cut.samples is None else pairs_of(cut.samples)
+                found["pairs"] = base64.b64encode(heard).decode()
             answer(found, raw)
         answer({"end": True, "complete": False}, b"")
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_common.contracts.units import SAMPLE_RATE, WAVEFORM_SAMPLES
 from lingoloop_transcriber.decode import Samples
 
-FRAME = SAMPLE_RATE // 50
-"""Samples in a frame of 20 ms, the grain of the search for a quiet place."""
+FRAME = WAVEFORM_SAMPLES
+"""Samples in a frame of 20 ms, the grain of the search for a quiet place, so that waveforms of chunks are a whole one."""
 
 SHORTEST = 16 * SAMPLE_RATE
 LONGEST = 28 * SAMPLE_RATE

@@ -9,6 +9,9 @@ from lingoloop_common.contracts.states import UnitState
 SAMPLE_RATE = 16_000
 """Samples per second in which chunks are counted (design, invariant 5)."""
 
+WAVEFORM_SAMPLES = SAMPLE_RATE // 50
+"""Samples in a pair of a stored waveform. Chunks begin at multiples of it."""
+
 LOST_LIMIT = 10
 """Take-backs from holders that vanished before a unit is given up as `worker_lost`."""
 
