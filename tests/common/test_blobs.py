@@ -44,7 +44,8 @@ async def test_a_stream_is_stored_with_its_size_and_sum(blobs: FolderBlobs) -> N
 async def test_a_large_stream_is_synced_as_it_comes_so_that_its_end_is_quick(
     blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lingoloop_common.blobs.SYNC_EVERY", 1000)
+    monkeypatch.setattr("lingoloop_common.pouring.SYNC_EVERY", 1000)
+    monkeypatch.setattr("lingoloop_common.pouring.BATCH", 300)
     sizes: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda number: sizes.append(os.fstat(number).st_size))
     await blobs.write_stream("a", parts(*[b"x" * 300] * 20), limit=10_000)

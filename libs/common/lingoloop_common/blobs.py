@@ -2,19 +2,20 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from lingoloop_common.lifecycle import to_its_end
+from lingoloop_common.pouring import Digest, TooMuch, pour
 from lingoloop_common.store.ids import new_id
 
-SYNC_EVERY = 32 * 2**20
-"""Bytes of an upload after which they are synced to disk."""
+PIECE = 2**20
+"""Bytes that are read at a time."""
 
 
 class BlobMissing(LookupError):
@@ -22,7 +23,19 @@ class BlobMissing(LookupError):
 
 
 class BlobTooLarge(ValueError):
-    """More bytes came than are allowed; nothing was kept."""
+    """More bytes came than are allowed."""
+
+
+class BlobBusy(RuntimeError):
+    """Somebody else is adding to the blob right now."""
+
+
+class BlobChanged(ValueError):
+    """The blob does not end where it was thought to; `length` says where it does."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"it has {length} bytes")
+        self.length = length
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,9 @@ class Stored:
 class FolderBlobs:
     """Blobs as files below one folder. Names are relative paths made by the services, never by clients.
 
-    A write appears whole or not at all: it goes to a temporary name and is renamed when it is complete.
+    A write appears whole or not at all: it goes to a temporary name and is renamed when it is complete. What comes in several
+    requests is a blob in the making: `begin`, `append` as often as it takes, `publish` under the name that others know. How
+    far it is, only `length` says, also after a crash.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,16 +76,15 @@ class FolderBlobs:
             BlobTooLarge: more than `limit` bytes came.
             OSError: the disk is full or the folder is gone.
         """
-        digest, size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         temporary = self._temporary()
         try:
-            with temporary.open("wb") as file:
-                async for part in parts:
-                    size += len(part)
-                    if size > limit:
-                        raise BlobTooLarge(f"more than {limit} bytes")
-                    await asyncio.to_thread(_append, file, digest, part)
-                await asyncio.to_thread(_sync, file)
+            with temporary.open("wb", buffering=0) as file:
+                try:
+                    size = await pour(file.fileno(), parts, digest, at=0, limit=limit)
+                except TooMuch as error:
+                    raise BlobTooLarge(str(error)) from None
+                await asyncio.to_thread(os.fsync, file.fileno())
             try:
                 await to_its_end(asyncio.to_thread(self._publish, temporary, name))
             except asyncio.CancelledError:
@@ -98,6 +112,111 @@ class FolderBlobs:
         except asyncio.CancelledError:
             (self._folder / name).unlink(missing_ok=True)  # the caller will never name it to anybody
             raise
+
+    async def begin(self, name: str) -> None:
+        """Make an empty blob that `append` adds to; its name is one that no finished blob has."""
+
+        def make() -> None:
+            path = self._folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("xb").close()
+
+        await asyncio.to_thread(make)
+
+    async def append(
+        self, name: str, parts: AsyncIterable[bytes], *, offset: int, limit: int, digest: Digest | None = None
+    ) -> int:
+        """Add a stream to a blob in the making that has `offset` bytes, and return how many it has then.
+
+        What came before an error stays, and so does what the caller does not wait for. Only one at a time adds to a blob.
+        The digest, if any, is told of what was added.
+
+        Raises:
+            BlobMissing: it was never begun, or is gone.
+            BlobBusy: somebody else is at it, here or elsewhere.
+            BlobChanged: it has more or fewer bytes than `offset`.
+            BlobTooLarge: it would have more than `limit` bytes.
+            OSError: the disk is full or the folder is gone.
+        """
+        try:
+            file = await asyncio.to_thread(os.open, self._folder / name, os.O_RDWR)
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process that holds it
+            except BlockingIOError:
+                raise BlobBusy(name) from None
+            if (length := os.fstat(file).st_size) != offset:
+                raise BlobChanged(length)
+            return await pour(file, parts, digest, at=offset, limit=limit)
+        except TooMuch as error:
+            raise BlobTooLarge(str(error)) from None
+        finally:
+            os.close(file)
+
+    async def length(self, name: str) -> int:
+        """Return how many bytes a blob has.
+
+        Raises:
+            BlobMissing: there is none.
+        """
+        try:
+            return (await asyncio.to_thread((self._folder / name).stat)).st_size
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """Yield a blob's bytes.
+
+        Raises:
+            BlobMissing: there is none.
+        """
+        async with self.local_path(name) as path:
+            with path.open("rb", buffering=0) as file:
+                while piece := await asyncio.to_thread(file.read, PIECE):
+                    yield piece
+
+    async def tell(self, digest: Digest, name: str, *, start: int, end: int) -> None:
+        """Tell a digest of a blob's bytes from `start` to `end`, in a thread.
+
+        Raises:
+            BlobMissing: there is none, or it is shorter.
+        """
+
+        def tell() -> None:
+            with (self._folder / name).open("rb", buffering=0) as file:
+                file.seek(start)
+                left = end - start
+                while left:
+                    if not (piece := file.read(min(PIECE, left))):
+                        raise BlobMissing(name)
+                    digest.update(piece)
+                    left -= len(piece)
+
+        try:
+            await to_its_end(asyncio.to_thread(tell))
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
+
+    async def publish(self, name: str, final: str) -> None:
+        """Sync a blob in the making to disk and give it another name; no error if that was done before.
+
+        Raises:
+            BlobMissing: it is under neither name.
+        """
+
+        def publish() -> None:
+            path = self._folder / name
+            try:
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                self._publish(path, final)
+            except FileNotFoundError:
+                if not (self._folder / final).is_file():
+                    raise BlobMissing(name) from None
+
+        await to_its_end(asyncio.to_thread(publish))
 
     @contextlib.asynccontextmanager
     async def local_path(self, name: str) -> AsyncIterator[Path]:
@@ -158,23 +277,19 @@ class FolderBlobs:
                     left.unlink()
 
 
-def _append(file: BinaryIO, digest: "hashlib._Hash", part: bytes) -> None:
-    digest.update(part)
-    before = file.tell()
-    file.write(part)
-    # Go along with the upload: left to its end, writing out gigabytes would keep the client waiting for seconds.
-    if before // SYNC_EVERY != file.tell() // SYNC_EVERY:
-        _sync(file)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def audio_blob(audio_id: object) -> str:
     """Return the name of a recording's original bytes."""
     return f"audio/{audio_id}"
+
+
+def upload_folder(upload_id: object) -> str:
+    """Return the folder of an upload that comes in several requests."""
+    return f"uploads/{upload_id}"
+
+
+def upload_blob(upload_id: object) -> str:
+    """Return the name of the bytes of an upload, as far as they have come."""
+    return f"{upload_folder(upload_id)}/bytes"
 
 
 def chunks_folder(run_id: object) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -70,13 +70,15 @@ def exit_code() -> int:
     return 1 if _crashes else 0
 
 
-async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for work that must not stop half way; a cancellation of the caller is raised when the work has ended."""
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Wait for work that must not stop half way; a cancellation of the caller, be it the second, is raised when it has ended."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
         if not task.cancelled():
             task.exception()  # nobody is left to be told
         raise

@@ -1,0 +1,78 @@
+"""Pours a stream into a file: a thread writes and sums up what came while the next bytes come."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterable
+from typing import Protocol
+
+from lingoloop_common.lifecycle import to_its_end
+
+BATCH = 2**19
+"""Bytes that are gathered for one write; twice as many are in memory at most."""
+
+SYNC_EVERY = 32 * 2**20
+"""Bytes of a file after which they are synced to disk."""
+
+
+class Digest(Protocol):
+    """What is told of each byte that was written, in order, in a thread."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+
+
+class TooMuch(ValueError):
+    """More bytes came than are allowed."""
+
+
+async def pour(file: int, parts: AsyncIterable[bytes], digest: Digest | None, *, at: int, limit: int) -> int:
+    """Write a stream to an open file from position `at` on, and return where it ends.
+
+    What came before an error or a cancellation is written all the same; not a byte beyond `limit` is.
+
+    Raises:
+        TooMuch: the stream goes beyond `limit`.
+        OSError: the disk is full; how much was written, the file's length says.
+    """
+    batch: list[bytes] = []
+    gathered, written = 0, at
+    writing: asyncio.Future[int] | None = None
+
+    def write() -> asyncio.Future[int]:
+        nonlocal batch, gathered
+        given, batch, gathered = batch, [], 0
+        return asyncio.ensure_future(asyncio.to_thread(_write, file, given, digest, written))
+
+    try:
+        async for part in parts:
+            if written + gathered + len(part) > limit:
+                raise TooMuch(f"more than {limit} bytes")
+            batch.append(part)
+            gathered += len(part)
+            if gathered >= BATCH:
+                if writing is not None:
+                    await to_its_end(writing)
+                size = gathered
+                writing = write()
+                written += size
+    finally:
+        if writing is not None:
+            await to_its_end(writing)
+        if batch:
+            written = await to_its_end(write())
+    return written
+
+
+def _write(file: int, batch: list[bytes], digest: Digest | None, at: int) -> int:
+    end = at
+    for part in batch:
+        done = os.pwrite(file, part, end)
+        while done < len(part):
+            done += os.pwrite(file, part[done:], end + done)
+        end += len(part)
+        if digest is not None:
+            digest.update(part)
+    # Go along with the stream: left to its end, writing out gigabytes would keep the client waiting for seconds.
+    if at // SYNC_EVERY != end // SYNC_EVERY:
+        os.fsync(file)
+    return end
