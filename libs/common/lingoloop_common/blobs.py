@@ -166,15 +166,18 @@ class FolderBlobs:
         except FileNotFoundError:
             raise BlobMissing(name) from None
 
-    async def read(self, name: str) -> AsyncIterator[bytes]:
-        """Yield a blob's bytes.
+    async def read(self, name: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Yield a blob's bytes, those from `start` to `end`.
 
         Raises:
             BlobMissing: there is none.
         """
         async with self.local_path(name) as path:
             with path.open("rb", buffering=0) as file:
-                while piece := await asyncio.to_thread(file.read, PIECE):
+                file.seek(start)
+                while piece := await asyncio.to_thread(
+                    file.read, PIECE if end is None else min(PIECE, end - file.tell())
+                ):
                     yield piece
 
     async def tell(self, digest: Digest, name: str, *, start: int, end: int) -> None:

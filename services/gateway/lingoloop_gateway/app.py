@@ -16,15 +16,18 @@ from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
+from lingoloop_gateway.expiry import Expiry
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.removals import Removals
+from lingoloop_gateway.resumable import Resumable
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
 from lingoloop_gateway.tickets import Tickets
+from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 from lingoloop_gateway.workers import Workers
@@ -55,15 +58,32 @@ def parts(
     uploads = Uploads(database=database, relay=relay, blobs=blobs, probe=probe, rules=rules)
     runs = Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000))
     removals = Removals(database, blobs)
+    deletions = Deletions(database, relay, removals)
+    resumable = Resumable(
+        database=database,
+        relay=relay,
+        blobs=blobs,
+        uploads=uploads,
+        removals=removals,
+        max_bytes=settings.max_upload_bytes,
+        expires=settings.upload_expires_ms / 1000,
+    )
     api = Server(
         callers=callers,
         uploads=uploads,
         audios=Audios(database),
-        deletions=Deletions(database, relay, removals),
+        deletions=deletions,
         runs=runs,
         control=control,
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
         openai=OpenAiApi(callers=callers, uploads=uploads, runs=runs, control=control, waiter=waiter),
+        tus=TusApi(
+            callers=callers,
+            resumable=resumable,
+            deletions=deletions,
+            max_bytes=settings.max_upload_bytes,
+            trust_forwarded=settings.trust_forwarded,
+        ),
         waiter=waiter,
         streams=streams,
         tickets=Tickets(database),
@@ -74,4 +94,12 @@ def parts(
     server = HttpServer(
         api.app(settings.cors_allowed_origins), host=settings.gateway_host, port=settings.gateway_port
     )
-    return [Sweep(database, broker, relay), removals, probe, waiter.feed, streams, server], server
+    return [
+        Sweep(database, broker, relay),
+        removals,
+        Expiry(resumable),
+        probe,
+        waiter.feed,
+        streams,
+        server,
+    ], server

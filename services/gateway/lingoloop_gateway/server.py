@@ -26,6 +26,7 @@ from lingoloop_gateway.parameters import id_in_path, number_in_query
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.tickets import Tickets
+from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
@@ -49,6 +50,7 @@ class Server:
         control: Control,
         admin: Admin,
         openai: OpenAiApi,
+        tus: TusApi,
         waiter: DoneWaiter,
         streams: EventStreams,
         tickets: Tickets,
@@ -58,12 +60,14 @@ class Server:
     ) -> None:
         self._callers, self._uploads, self._audios, self._runs = callers, uploads, audios, runs
         self._deletions, self._control, self._admin, self._openai = deletions, control, admin, openai
+        self._tus = tus
         self._waiter, self._streams, self._tickets, self._blobs = waiter, streams, tickets, blobs
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
         app = public_app(cors_allowed_origins, {"/v1/": error_response})
+        app.on_response_prepare.append(self._tus.mark)
         app.on_shutdown.extend([self._streams.say_goodbye, self._openai.say_goodbye])
         app.add_routes(
             [
@@ -85,6 +89,7 @@ class Server:
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
                 *self._admin.routes(),
                 *self._openai.routes(),
+                *self._tus.routes(),
             ]
         )
         return app

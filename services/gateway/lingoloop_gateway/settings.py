@@ -17,3 +17,5 @@ class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     transcribe_sync_timeout_ms: int = Field(30_000, ge=1)
     tasks_inline_processing: bool = False
     max_upload_bytes: int = Field(10 * 2**30, ge=1)
+    upload_expires_ms: int = Field(86_400_000, ge=1_000)
+    trust_forwarded: bool = False

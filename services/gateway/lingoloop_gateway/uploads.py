@@ -56,6 +56,14 @@ class Received:
     stored: Stored
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found out of a received upload; `duration_ms` as its container says it, if it does."""
+
+    lane: str
+    duration_ms: int | None
+
+
 class Uploads:
     """Takes recordings."""
 
@@ -97,15 +105,45 @@ class Uploads:
             Problem: it is not a recording, too long, or for a lane that does not exist.
         """
         try:
-            lane = await self._lane(options)
-            duration_ms = await self._duration(received)
+            examined = await self.examine(received, options)
         except BaseException:
             await self.drop(received)
             raise
-        large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
-        accepted = Accepted(received.audio_id, new_id(), new_id(), large)
         # A client that goes away now leaves a whole run: whether a commit that was cut short happened, nobody could say.
-        await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
+        return await to_its_end(self._store(owner, received, options, examined))
+
+    async def examine(self, received: Received, options: UploadOptions) -> Examined:
+        """Look at a received upload.
+
+        Raises:
+            Problem: it is not a recording, too long, or for a lane that does not exist.
+        """
+        lane = await self.lane(options)
+        return Examined(lane, await self._duration(received))
+
+    async def insert(
+        self,
+        connection: Connection,
+        owner: str,
+        received: Received,
+        options: UploadOptions,
+        examined: Examined,
+    ) -> Accepted:
+        """Write an audio and its run, in the caller's transaction; tell the relay after it."""
+        large = is_large(received.stored.size, examined.duration_ms, options.model, self._rules.sync)
+        accepted = Accepted(received.audio_id, new_id(), new_id(), large)
+        await connection.execute(
+            SQL["insert_audio"],
+            accepted.audio_id,
+            owner,
+            clean_filename(options.filename or received.filename),
+            clean_content_type(received.content_type),
+            received.stored.size,
+            received.stored.sha256,
+            examined.duration_ms,
+            audio_blob(accepted.audio_id),
+        )
+        await self._add_run(connection, owner, options, examined.lane, accepted)
         return accepted
 
     async def transcribe(self, owner: str, audio: Row, options: AgainOptions) -> Accepted:
@@ -114,7 +152,7 @@ class Uploads:
         Raises:
             Problem: `not_found` when it was deleted just now, or it is for a lane that does not exist.
         """
-        lane = await self._lane(options)
+        lane = await self.lane(options)
         large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._rules.sync)
         return await to_its_end(self._again(owner, audio["id"], options, lane, large=large))
 
@@ -134,23 +172,18 @@ class Uploads:
         return accepted
 
     async def _store(
-        self,
-        owner: str,
-        received: Received,
-        options: UploadOptions,
-        lane: str,
-        duration_ms: int | None,
-        accepted: Accepted,
-    ) -> None:
+        self, owner: str, received: Received, options: UploadOptions, examined: Examined
+    ) -> Accepted:
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
-                await self._insert(connection, owner, received, options, lane, duration_ms, accepted)
+                accepted = await self.insert(connection, owner, received, options, examined)
         except BaseException:
             # The commit may have happened and only its answer be lost: a run must never lose its recording.
-            if not await self._database.pool.fetchval(SQL["audio_exists"], accepted.audio_id):
+            if not await self._database.pool.fetchval(SQL["audio_exists"], received.audio_id):
                 await self.drop(received)
             raise
         self._relay.tell()
+        return accepted
 
     @property
     def default_lane(self) -> str:
@@ -162,7 +195,8 @@ class Uploads:
         rows = await self._database.pool.fetch(SQL["known_lanes"])
         return {row["lane"]: row["since"] for row in rows}
 
-    async def _lane(self, options: RunOptions) -> str:
+    async def lane(self, options: RunOptions) -> str:
+        """Return the lane that options name; raise Problem for one that does not exist."""
         engine = options.engine or self._rules.default_engine
         model = (
             None if options.model == "long" else options.model
@@ -188,29 +222,6 @@ class Uploads:
                 "too_long", f"the recording is {duration_ms // 1000} s long; {limit} s is the limit"
             )
         return duration_ms
-
-    async def _insert(
-        self,
-        connection: Connection,
-        owner: str,
-        received: Received,
-        options: UploadOptions,
-        lane: str,
-        duration_ms: int | None,
-        accepted: Accepted,
-    ) -> None:
-        await connection.execute(
-            SQL["insert_audio"],
-            accepted.audio_id,
-            owner,
-            clean_filename(options.filename or received.filename),
-            clean_content_type(received.content_type),
-            received.stored.size,
-            received.stored.sha256,
-            duration_ms,
-            audio_blob(accepted.audio_id),
-        )
-        await self._add_run(connection, owner, options, lane, accepted)
 
     async def _add_run(
         self, connection: Connection, owner: str, options: RunOptions, lane: str, accepted: Accepted
