@@ -64,14 +64,14 @@ async def pour(file: int, parts: AsyncIterable[bytes], digest: Digest | None, *,
 
 
 def _write(file: int, batch: list[bytes], digest: Digest | None, at: int) -> int:
-    end = at
-    for part in batch:
-        done = os.pwrite(file, part, end)
-        while done < len(part):
-            done += os.pwrite(file, part[done:], end + done)
-        end += len(part)
-        if digest is not None:
-            digest.update(part)
+    # As one: each call gives up the interpreter, and has to wait for it again.
+    data = batch[0] if len(batch) == 1 else b"".join(batch)
+    end = at + len(data)
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, memoryview(data)[done:], at + done)
+    if digest is not None:
+        digest.update(data)
     # Go along with the stream: left to its end, writing out gigabytes would keep the client waiting for seconds.
     if at // SYNC_EVERY != end // SYNC_EVERY:
         os.fsync(file)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC
 from email.utils import format_datetime
 from uuid import UUID
 
@@ -158,6 +159,7 @@ class TusApi:
         if upload["run_id"] is None and upload["final_id"] is None:
             offset = await self._take(request, upload, offset)
         headers = {"Upload-Offset": str(offset)}
+        upload = {**upload, "expires_at": await self._resumable.extend(upload)}
         headers |= await self._state(upload, whole=offset == upload["length"])
         return web.Response(status=204, headers=headers)
 
@@ -204,7 +206,7 @@ class TusApi:
         """Return the headers that say what becomes of an upload; if all of it has come, see that it becomes a run."""
         if whole and (run_id := await self._resumable.finish(upload)):
             return {"Lingoloop-Run-Id": str(run_id)}
-        return {"Upload-Expires": format_datetime(await self._resumable.extend(upload), usegmt=True)}
+        return {"Upload-Expires": format_datetime(upload["expires_at"].astimezone(UTC), usegmt=True)}
 
     def _location(self, request: web.Request, upload_id: UUID) -> str:
         def told(name: str, otherwise: str) -> str:
