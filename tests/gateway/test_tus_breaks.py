@@ -43,24 +43,28 @@ async def begun(url: str, token: str, offset: int, data: bytes, *, announced: in
 
 
 async def test_what_came_before_a_client_went_away_stays_and_counts(tus: TusClient) -> None:
-    url = await tus.create(len(TALK))
-    writer = await begun(url, tus.world.token(tus.owner), 0, TALK[:20_000], announced=len(TALK))
-    await eventually(lambda: is_open(tus, url))
+    talk = media.wav_of_size(3_000_000)
+    url = await tus.create(len(talk))
+    path = tus.world.folder / "uploads" / url.rpartition("/")[2] / "bytes"
+    writer = await begun(url, tus.world.token(tus.owner), 0, talk[:2_000_000], announced=len(talk))
+    await eventually(lambda: path.stat().st_size)
     writer.close()
 
-    async def has_come() -> bool:
-        return await tus.offset(url) == 20_000
+    async def has_ended() -> bool:
+        return not await is_open(tus, url)
 
-    await eventually(has_come)
-    response = await tus.patch(url, TALK[20_000:], 20_000)
+    await eventually(has_ended)
+    offset = await tus.offset(url)
+    assert 0 < offset == path.stat().st_size <= 2_000_000
+    response = await tus.patch(url, talk[offset:], offset)
     run = (await tus.world.get(tus.owner, f"/api/runs/{response.headers['Lingoloop-Run-Id']}")).json()
     audio = (await tus.world.get(tus.owner, f"/api/audios/{run['audioId']}")).json()
-    assert audio["sha256"] == hashlib.sha256(TALK).hexdigest()
+    assert audio["sha256"] == hashlib.sha256(talk).hexdigest()
 
 
 async def is_open(tus: TusClient, url: str) -> bool:
     """Whether a request brings bytes of an upload."""
-    return (await tus.patch(url, b"", 0)).status_code == 423
+    return (await tus.patch(url, b"", await tus.offset(url))).status_code == 423
 
 
 async def test_nothing_of_a_body_with_a_checksum_counts_before_it_is_whole(tus: TusClient) -> None:

@@ -38,7 +38,7 @@ class Body:
                 async with asyncio.timeout(IDLE) as self._waiting:
                     part = await content.readany()
             except asyncio.CancelledError:
-                if left := b"" if content.exception() else content.read_nowait():
+                if left := self._left():
                     yield left
                 raise
             except TimeoutError:
@@ -49,9 +49,16 @@ class Body:
                 return
             self._last = loop.time()
             yield part
+        if left := self._left():
+            yield left
         if self._request.transport is not None:
             self._request.transport.abort()
         raise ConnectionResetError("the client is silent")
+
+    def _left(self) -> bytes:
+        """Return what has come, and was not read yet."""
+        content = self._request.content
+        return b"" if content.exception() else content.read_nowait()
 
     async def cut(self, *, if_silent_for: float) -> None:
         """Break the request off, and wait for its end."""
