@@ -154,7 +154,8 @@ class Resumable:
     async def _append(self, upload_id: UUID, parts: AsyncIterator[bytes], offset: int, limit: int) -> int:
         name, running = upload_blob(upload_id), self._sums.take(upload_id, most=offset)
         try:
-            await self._blobs.tell(running, name, start=running.size, end=offset)
+            if running.size < offset:  # it was another gateway, or before a restart
+                await self._blobs.tell(running, name, start=running.size, end=offset)
             return await self._blobs.append(name, parts, offset=offset, limit=limit, digest=running)
         finally:
             self._sums.keep(upload_id, running)
@@ -200,7 +201,8 @@ class Resumable:
         published = audio_blob(upload_id)
         await self._stored(self._blobs.publish(upload_blob(upload_id), published))
         running = self._sums.take(upload_id, most=upload["length"])
-        await self._stored(self._blobs.tell(running, published, start=running.size, end=upload["length"]))
+        if running.size < upload["length"]:
+            await self._stored(self._blobs.tell(running, published, start=running.size, end=upload["length"]))
         received = Received(
             upload_id, described.filename, described.content_type, Stored(running.size, running.digest())
         )
