@@ -261,7 +261,7 @@ class TestErrors:
         async def broken(*_: object) -> None:
             raise RuntimeError("password=hunter2")
 
-        monkeypatch.setattr("lingoloop_gateway.uploads.Uploads.known_lanes", broken)
+        monkeypatch.setattr("lingoloop_gateway.lanes.Lanes.known", broken)
         error = await ask_and_fail(idle_world, idle_world.new_owner())
         assert (error.status_code, error.type) == (500, "server_error")
         assert "hunter2" not in str(error.body)

@@ -17,6 +17,7 @@ from lingoloop_gateway import quotas
 from lingoloop_gateway.quotas import HOUR_MS, OwnerLimits, check_queue, check_storage
 from tests import media
 from tests.gateway.their_client import ask
+from tests.gateway.tus_client import TusClient
 from tests.gateway.world import World, running_world
 from tests.waiting import eventually
 
@@ -247,3 +248,19 @@ async def test_the_room_in_storage(limit: int, stored: int, more: int, full: boo
 async def test_the_room_in_the_queue(limit: int, queued: int, more: int, full: bool) -> None:
     with pytest.raises(Problem, match="of your audio wait") if full else contextlib.nullcontext():
         check_queue(OwnerLimits(0, limit * HOUR_MS), queued, more)
+
+
+async def test_unfinished_uploads_take_room_as_long_as_they_will_be(tight: World) -> None:
+    tus = TusClient(tight)
+    talk = media.unlike_others()
+    url = await tus.create(len(talk))
+    deferred = await tus.create(Upload_Defer_Length="1")
+    rest = ROOM - len(talk)
+    assert is_full(await tus.post(rest + 1))
+    told = {"Upload_Length": str(rest + 1)}
+    assert (await tus.patch(deferred, b"", 0, **told)).status_code == 413
+    assert (await tus.patch(deferred, b"", 0, Upload_Length=str(rest))).status_code == 204
+    assert is_full(await tus.post(1))
+    assert (await tus.patch(url, talk, 0)).status_code == 204, "its own room is not taken twice"
+    await tus.send("DELETE", deferred)
+    assert (await tus.post(rest)).status_code == 201

@@ -9,7 +9,7 @@ from asyncpg.exceptions import ConnectionDoesNotExistError
 from asyncpg.transaction import Transaction
 
 from lingoloop_common.store import runs
-from lingoloop_gateway import uploads
+from lingoloop_gateway import new_runs
 from tests import media
 from tests.gateway.world import World, running_world
 from tests.waiting import eventually
@@ -238,7 +238,7 @@ async def test_a_commit_whose_answer_is_lost_keeps_the_recording_of_the_run_that
 
     owner = idle_world.new_owner()
     before = idle_world.stored()
-    monkeypatch.setattr(uploads, "change_run", change_and_lose)
+    monkeypatch.setattr(new_runs, "change_run", change_and_lose)
     assert (await idle_world.post(owner, media.wav(), model="long")).status_code == 503
     assert await idle_world.count("transcript_run", owner) == 1
     assert len(idle_world.stored() - before) == 1

@@ -81,7 +81,7 @@ class FolderBlobs:
         try:
             with temporary.open("wb", buffering=0) as file:
                 try:
-                    size = await pour(file.fileno(), parts, digest, at=0, limit=limit)
+                    size = await pour(file.fileno(), parts, digest, at=0, limit=limit, sync=True)
                 except TooMuch as error:
                     raise BlobTooLarge(str(error)) from None
                 await asyncio.to_thread(os.fsync, file.fileno())
@@ -149,7 +149,8 @@ class FolderBlobs:
                 raise BlobBusy(name) from None
             if (length := os.fstat(file).st_size) != offset:
                 raise BlobChanged(length)
-            return await pour(file, parts, digest, at=offset, limit=limit)
+            # Not synced: each request would wait for the disk, `publish` does it, and a crash is what `length` is for.
+            return await pour(file, parts, digest, at=offset, limit=limit, sync=False)
         except TooMuch as error:
             raise BlobTooLarge(str(error)) from None
         finally:
@@ -166,15 +167,18 @@ class FolderBlobs:
         except FileNotFoundError:
             raise BlobMissing(name) from None
 
-    async def read(self, name: str) -> AsyncIterator[bytes]:
-        """Yield a blob's bytes.
+    async def read(self, name: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Yield a blob's bytes, those from `start` to `end`.
 
         Raises:
             BlobMissing: there is none.
         """
         async with self.local_path(name) as path:
             with path.open("rb", buffering=0) as file:
-                while piece := await asyncio.to_thread(file.read, PIECE):
+                file.seek(start)
+                while piece := await asyncio.to_thread(
+                    file.read, PIECE if end is None else min(PIECE, end - file.tell())
+                ):
                     yield piece
 
     async def tell(self, digest: Digest, name: str, *, start: int, end: int) -> None:

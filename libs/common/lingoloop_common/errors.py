@@ -1,5 +1,6 @@
 """The one table of errors: what clients are answered (RFC 9457) and whether work is worth a repeat."""
 
+from enum import IntEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -25,13 +26,25 @@ class Problem(Exception):
         return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
-PROBLEMS: dict[str, HTTPStatus] = {
+class TusStatus(IntEnum):
+    """What tus adds to HTTP's own statuses."""
+
+    CHECKSUM_MISMATCH = 460
+
+    @property
+    def phrase(self) -> str:
+        """What stands beside the number."""
+        return self.name.replace("_", " ").title()
+
+
+PROBLEMS: dict[str, HTTPStatus | TusStatus] = {
     "bad_request": HTTPStatus.BAD_REQUEST,
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "forbidden": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "conflict": HTTPStatus.CONFLICT,
+    "gone": HTTPStatus.GONE,
     "precondition_failed": HTTPStatus.PRECONDITION_FAILED,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "storage_quota": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -42,8 +55,10 @@ PROBLEMS: dict[str, HTTPStatus] = {
     "too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unknown_lane": HTTPStatus.UNPROCESSABLE_ENTITY,
     "run_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "locked": HTTPStatus.LOCKED,
     "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_quota": HTTPStatus.TOO_MANY_REQUESTS,
+    "checksum_mismatch": TusStatus.CHECKSUM_MISMATCH,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,

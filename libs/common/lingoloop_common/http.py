@@ -19,6 +19,9 @@ from lingoloop_common.store.ids import new_id
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+READ_BUFFER = 2**18
+"""Bytes of a body that wait for their handler; with fewer, uploads stop and go."""
+
 _ID = web.RequestKey("request_id", str)
 _STARTED = web.RequestKey("started", web.StreamResponse)
 _REFUSALS = web.AppKey("refusals", dict[str, Callable[[Problem], web.Response]])
@@ -177,7 +180,11 @@ class HttpServer:
     async def start(self) -> None:
         """Listen; raise OSError when the port is taken."""
         self._runner = web.AppRunner(
-            self._app, access_log=None, handler_cancellation=True, shutdown_timeout=self._grace
+            self._app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=self._grace,
+            read_bufsize=READ_BUFFER,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)

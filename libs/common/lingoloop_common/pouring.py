@@ -25,10 +25,13 @@ class TooMuch(ValueError):
     """More bytes came than are allowed."""
 
 
-async def pour(file: int, parts: AsyncIterable[bytes], digest: Digest | None, *, at: int, limit: int) -> int:
+async def pour(
+    file: int, parts: AsyncIterable[bytes], digest: Digest | None, *, at: int, limit: int, sync: bool
+) -> int:
     """Write a stream to an open file from position `at` on, and return where it ends.
 
-    What came before an error or a cancellation is written all the same; not a byte beyond `limit` is.
+    What came before an error or a cancellation is written all the same; not a byte beyond `limit` is. `sync`: what was
+    written goes to disk on the way.
 
     Raises:
         TooMuch: the stream goes beyond `limit`.
@@ -41,7 +44,7 @@ async def pour(file: int, parts: AsyncIterable[bytes], digest: Digest | None, *,
     def write() -> asyncio.Future[int]:
         nonlocal batch, gathered
         given, batch, gathered = batch, [], 0
-        return asyncio.ensure_future(asyncio.to_thread(_write, file, given, digest, written))
+        return asyncio.ensure_future(asyncio.to_thread(_write, file, given, digest, written, sync))
 
     try:
         async for part in parts:
@@ -63,16 +66,16 @@ async def pour(file: int, parts: AsyncIterable[bytes], digest: Digest | None, *,
     return written
 
 
-def _write(file: int, batch: list[bytes], digest: Digest | None, at: int) -> int:
-    end = at
-    for part in batch:
-        done = os.pwrite(file, part, end)
-        while done < len(part):
-            done += os.pwrite(file, part[done:], end + done)
-        end += len(part)
-        if digest is not None:
-            digest.update(part)
+def _write(file: int, batch: list[bytes], digest: Digest | None, at: int, sync: bool) -> int:
+    # As one: each call gives up the interpreter, and has to wait for it again.
+    data = batch[0] if len(batch) == 1 else b"".join(batch)
+    end = at + len(data)
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, memoryview(data)[done:], at + done)
+    if digest is not None:
+        digest.update(data)
     # Go along with the stream: left to its end, writing out gigabytes would keep the client waiting for seconds.
-    if at // SYNC_EVERY != end // SYNC_EVERY:
+    if sync and at // SYNC_EVERY != end // SYNC_EVERY:
         os.fsync(file)
     return end

@@ -1,4 +1,4 @@
-"""Addresses: where a request comes from, and how many come from there."""
+"""Addresses: where a request comes from, how many come from there, and what it called us."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -43,6 +43,18 @@ def asker(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> st
             break
         address = before
     return str(address) if address.version == 4 else str(ip_network((address, IPV6_HOST), strict=False))
+
+
+def origin(request: web.Request, proxies: Sequence[Network]) -> str:
+    """Return the scheme and host that the client used, as `https://host`: as trusted proxies tell, or the request itself."""
+    peer = _read(request.remote or "")
+    trusted = peer is not None and any(peer in network for network in proxies)
+
+    def told(name: str, otherwise: str) -> str:
+        given = request.headers.get(name, "") if trusted else ""
+        return given.partition(",")[0].strip() or otherwise
+
+    return f"{told('X-Forwarded-Proto', request.scheme)}://{told('X-Forwarded-Host', request.host)}"
 
 
 def _read(text: str) -> IPv4Address | IPv6Address | None:

@@ -19,19 +19,25 @@ from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.edits import Edits
+from lingoloop_gateway.expiry import Expiry
 from lingoloop_gateway.idempotency import IdempotencyKeys
+from lingoloop_gateway.imports import Imports
 from lingoloop_gateway.indexing import Indexing
+from lingoloop_gateway.lanes import Lanes
+from lingoloop_gateway.more_runs import MoreRuns
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import HOUR_MS, OwnerLimits, Quotas
 from lingoloop_gateway.removals import Removals
+from lingoloop_gateway.resumable import Resumable
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sizes import SyncLimits
+from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 from lingoloop_gateway.workers import Workers
@@ -54,9 +60,8 @@ def parts(
         sync=SyncLimits(settings.transcribe_sync_max_bytes, settings.transcribe_sync_max_duration_ms),
         max_bytes=settings.max_upload_bytes,
         max_duration_ms=settings.max_audio_duration_ms,
-        default_engine=settings.engine,
-        default_model=settings.model_name,
     )
+    lanes = Lanes(database, settings.engine, settings.model_name)
     callers = Callers(read_tokens(settings), database, Rates(settings.rate_limit_per_owner))
     quotas = Quotas(
         database, OwnerLimits(settings.owner_storage_bytes, settings.owner_queued_hours * HOUR_MS)
@@ -64,22 +69,52 @@ def parts(
     keys = IdempotencyKeys(database)
     control = Control(database, relay)
     uploads = Uploads(
-        database=database, relay=relay, blobs=blobs, probe=probe, rules=rules, quotas=quotas, keys=keys
+        database=database,
+        relay=relay,
+        blobs=blobs,
+        probe=probe,
+        lanes=lanes,
+        rules=rules,
+        quotas=quotas,
+        keys=keys,
     )
     runs = Runs(database, Forecasts(database, max_age=settings.poll_interval_ms / 1000))
     removals = Removals(database, blobs)
+    deletions = Deletions(database, relay, removals)
+    resumable = Resumable(
+        database=database,
+        lanes=lanes,
+        quotas=quotas,
+        blobs=blobs,
+        uploads=uploads,
+        removals=removals,
+        max_bytes=settings.max_upload_bytes,
+        expires=settings.upload_expires_ms / 1000,
+    )
     api = Server(
         callers=callers,
         uploads=uploads,
+        imports=Imports(database=database, relay=relay, lanes=lanes, quotas=quotas),
+        more_runs=MoreRuns(database=database, relay=relay, lanes=lanes, quotas=quotas, sync=rules.sync),
         audios=Audios(database),
-        deletions=Deletions(database, relay, removals),
+        deletions=deletions,
         runs=runs,
         search=Search(database, runs),
         control=control,
         edits=Edits(callers=callers, database=database, runs=runs),
         peaks=Peaks(callers, database),
         admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
-        openai=OpenAiApi(callers=callers, uploads=uploads, quotas=quotas, runs=runs, waiter=waiter),
+        openai=OpenAiApi(
+            callers=callers, uploads=uploads, lanes=lanes, quotas=quotas, runs=runs, waiter=waiter
+        ),
+        tus=TusApi(
+            callers=callers,
+            resumable=resumable,
+            deletions=deletions,
+            keys=keys,
+            max_bytes=settings.max_upload_bytes,
+            proxies=settings.trusted_proxies,
+        ),
         waiter=waiter,
         streams=streams,
         blobs=blobs,
@@ -96,6 +131,7 @@ def parts(
         Sweep(database, broker, relay),
         removals,
         Indexing(database),
+        Expiry(resumable),
         probe,
         waiter.feed,
         streams,

@@ -86,19 +86,18 @@ class IdempotencyKeys:
         return _response(known.answer) if known and known.answer else None
 
     async def answered_once(
-        self, request: Once | None, make: Callable[[Queryable], Awaitable[web.Response]]
+        self, request: Once | None, make: Callable[[Connection], Awaitable[web.Response]]
     ) -> web.Response:
-        """Answer with what `make` makes in one transaction with its key, or as the first time.
+        """Answer with what `make` makes in a transaction, which the key is bound in too; or as the first time.
 
         Raises:
             Problem: `invalid_value` when the key stands for another request; what `make` raises, and nothing is kept.
         """
-        if request is None:
-            return await make(self._database.pool)
         async with self._database.pool.acquire() as connection, connection.transaction():
-            known = await claim(connection, request)
+            known = await claim(connection, request) if request else None
             if known is None:
-                return await self._keep(connection, request, await make(connection))
+                response = await make(connection)
+                return await self._keep(connection, request, response) if request else response
         assert known.answer is not None  # written with the key
         return replayed(_response(known.answer))
 
@@ -145,12 +144,13 @@ def replayed(response: web.Response) -> web.Response:
 
 
 def _answer(response: web.Response) -> dict[str, Any]:
-    assert isinstance(response.body, bytes)  # nothing that streams is kept
+    body = response.body or b""
+    assert isinstance(body, bytes)  # nothing that streams is kept
     return {
         "status": response.status,
         "location": response.headers.get("Location"),
         "type": response.content_type,
-        "body": response.body.decode(),
+        "body": body.decode(),
     }
 
 

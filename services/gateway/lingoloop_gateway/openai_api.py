@@ -18,6 +18,7 @@ from lingoloop_common.store.runs import Row
 from lingoloop_gateway.accepted import Accepted
 from lingoloop_gateway.bodies import Fields, read_form
 from lingoloop_gateway.idempotency import REPLAYED, once, read_key, replayed
+from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.openai_answers import (
     STREAM,
     Kind,
@@ -119,9 +120,16 @@ class OpenAiApi:
     """Handles `/v1/…`."""
 
     def __init__(
-        self, *, callers: Callers, uploads: Uploads, quotas: Quotas, runs: Runs, waiter: DoneWaiter
+        self,
+        *,
+        callers: Callers,
+        uploads: Uploads,
+        lanes: Lanes,
+        quotas: Quotas,
+        runs: Runs,
+        waiter: DoneWaiter,
     ) -> None:
-        self._callers, self._uploads, self._quotas = callers, uploads, quotas
+        self._callers, self._uploads, self._lanes, self._quotas = callers, uploads, lanes, quotas
         self._runs, self._waiter = runs, waiter
         self._stopping = False
 
@@ -153,8 +161,8 @@ class OpenAiApi:
             raise Problem("unknown_lane", f"The model `{name}` does not exist") from None
 
     async def _models(self) -> dict[str, dict[str, Any]]:
-        since = dict(await self._uploads.known_lanes())
-        if default := since.get(self._uploads.default_lane):
+        since = dict(await self._lanes.known())
+        if default := since.get(self._lanes.default):
             since = {DEFAULT_MODEL: default, **since}
         return {
             name: {
@@ -196,8 +204,8 @@ class OpenAiApi:
 
     async def _read(self, fields: Fields) -> tuple[TranscriptionOptions, UploadOptions]:
         options = read_transcription_options(fields)
-        lanes = await self._uploads.known_lanes()
-        return options, upload_options(options, lanes=lanes, default_lane=self._uploads.default_lane)
+        lanes = await self._lanes.known()
+        return options, upload_options(options, lanes=lanes, default_lane=self._lanes.default)
 
     async def _answer(
         self, answer: Answer, options: TranscriptionOptions, run_id: UUID, owner: str

@@ -17,7 +17,7 @@ SERVER_ERROR = "server_error"
 class Told:
     """How OpenAI tells a problem, where it differs from ours; None for our own code, and for no parameter."""
 
-    status: HTTPStatus
+    status: int
     code: str | None = None
     param: str | None = None
     type: str = WRONG_REQUEST

@@ -4,6 +4,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from lingoloop_common.errors import Problem
 from lingoloop_common.keys import Queryable
@@ -120,13 +121,21 @@ class Quotas:
                 del self._incoming[owner]
 
     async def check(
-        self, connection: Connection, owner: str, *, more_bytes: int, size_bytes: int, duration_ms: int | None
+        self,
+        connection: Connection,
+        owner: str,
+        audio_id: UUID,
+        *,
+        more_bytes: int,
+        size_bytes: int,
+        duration_ms: int | None,
     ) -> None:
         """Let a run be accepted, in its transaction, which has called `lock_owner`.
 
         Args:
             connection: the transaction's.
             owner: whose it is.
+            audio_id: the recording's; what its upload has taken already is not counted.
             more_bytes: what is stored for it, 0 when that was there already.
             size_bytes: the recording's size.
             duration_ms: its length, if that is known.
@@ -134,7 +143,7 @@ class Quotas:
         Raises:
             Problem: `storage_quota` or `queue_quota`.
         """
-        usage = await _usage(connection, owner, self._limits)
+        usage = await _usage(connection, owner, self._limits, audio_id)
         check_storage(self._limits, usage.stored_bytes, more_bytes)
         check_queue(
             self._limits, usage.queued_ms, size_bytes // BYTES_A_MS if duration_ms is None else duration_ms
@@ -146,8 +155,8 @@ async def lock_owner(connection: Connection, owner: str) -> None:
     await connection.execute(SQL["lock_owner"], ACCEPTING, owner)
 
 
-async def _usage(database: Queryable, owner: str, limits: OwnerLimits) -> Usage:
+async def _usage(database: Queryable, owner: str, limits: OwnerLimits, audio_id: UUID | None = None) -> Usage:
     if limits == NO_LIMITS:
         return Usage(0, 0)
-    row = await database.fetchrow(SQL["usage"], owner)
+    row = await database.fetchrow(SQL["usage"], owner, audio_id)
     return Usage(row["stored_bytes"], row["queued_ms"])

@@ -1,7 +1,14 @@
 -- name: usage
--- What an owner has stored, and the milliseconds that are still to be done in runs that have not ended. A length that nobody
+-- What an owner has stored, unfinished uploads but $2 as long as they will be, and the milliseconds that are still to be done in runs that have not ended. A length that nobody
 -- knows yet is taken from the size, at 128 kbit/s.
-SELECT (SELECT COALESCE(sum(size_bytes), 0) FROM audio WHERE owner = $1)::bigint AS stored_bytes,
+SELECT (
+           SELECT COALESCE(sum(size_bytes), 0) FROM (
+               SELECT size_bytes FROM audio WHERE owner = $1
+               UNION ALL
+               SELECT length FROM upload
+               WHERE owner = $1 AND run_id IS NULL AND final_id IS NULL AND expires_at > now() AND id IS DISTINCT FROM $2
+           ) stored
+       )::bigint AS stored_bytes,
        (
            SELECT COALESCE(sum(greatest(
                greatest(COALESCE(a.duration_ms, a.size_bytes / 16, 0), r.planned_samples / 16) - r.done_samples / 16, 0)), 0)

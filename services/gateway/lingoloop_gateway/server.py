@@ -24,6 +24,8 @@ from lingoloop_gateway.deletions import Deletions, describe_receipt
 from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.idempotency import IdempotencyKeys, once, read_key, replayed
+from lingoloop_gateway.imports import Imports
+from lingoloop_gateway.more_runs import MoreRuns
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options, read_import_options
@@ -35,6 +37,7 @@ from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
 from lingoloop_gateway.tickets import make_ticket, read_wish
+from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
@@ -52,6 +55,8 @@ class Server:
         *,
         callers: Callers,
         uploads: Uploads,
+        imports: Imports,
+        more_runs: MoreRuns,
         audios: Audios,
         deletions: Deletions,
         runs: Runs,
@@ -61,6 +66,7 @@ class Server:
         peaks: Peaks,
         admin: Admin,
         openai: OpenAiApi,
+        tus: TusApi,
         waiter: DoneWaiter,
         streams: EventStreams,
         blobs: FolderBlobs,
@@ -75,12 +81,14 @@ class Server:
         self._waiter, self._streams, self._blobs = waiter, streams, blobs
         self._quotas, self._keys, self._gate = quotas, keys, gate
         self._edits, self._search, self._peaks = edits, search, peaks
+        self._tus, self._imports, self._more_runs = tus, imports, more_runs
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
         """Return the application."""
         app = public_app(cors_allowed_origins, {"/v1/": error_response})
         app.middlewares.append(self._gate)
+        app.on_response_prepare.append(self._tus.mark)
         app.on_shutdown.extend([self._streams.say_goodbye, self._openai.say_goodbye])
         app.add_routes(
             [
@@ -104,6 +112,7 @@ class Server:
                 *self._peaks.routes(),
                 *self._admin.routes(),
                 *self._openai.routes(),
+                *self._tus.routes(),
             ]
         )
         return app
@@ -118,7 +127,7 @@ class Server:
                 wanted = read_import_options(request.query, await request.read())
                 wish = once(request, caller.owner, key, wanted)
                 return await self._accepted(
-                    await self._uploads.expect(caller.owner, wanted, wish), caller.owner
+                    await self._imports.expect(caller.owner, wanted, wish), caller.owner
                 )
             async with self._quotas.room(caller.owner, request.content_length, key) as room:
                 received, options = await read_upload(
@@ -140,7 +149,7 @@ class Server:
         options = read_again_options(request.query, await request.read())
         async with self._waiter.feed.hold(caller.owner):
             wish = once(request, caller.owner, key, options)
-            accepted = await self._uploads.transcribe(caller.owner, audio, options, wish)
+            accepted = await self._more_runs.transcribe(caller.owner, audio, options, wish)
             return await self._accepted(accepted, caller.owner)
 
     async def get_audios(self, request: web.Request) -> web.Response:

@@ -2,25 +2,21 @@
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
-from lingoloop_common.contracts.units import UnitKind, lane_name, plan_cost
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.names import clean_content_type, clean_filename
-from lingoloop_common.outbound import check_url
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.runs import SQL as RUN_SQL
-from lingoloop_common.store.runs import Change, Row, change_run, lock_run
 from lingoloop_gateway.accepted import Accepted, bound, claimed, made_before, reused
-from lingoloop_gateway.content import NOT_FETCHED
 from lingoloop_gateway.idempotency import IdempotencyKeys, Once
-from lingoloop_gateway.options import AgainOptions, ImportOptions, RunOptions, UploadOptions
+from lingoloop_gateway.lanes import Lanes
+from lingoloop_gateway.new_runs import add_run
+from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import Quotas, lock_owner
 from lingoloop_gateway.sizes import SyncLimits, is_large
@@ -35,8 +31,6 @@ class UploadRules:
     sync: SyncLimits
     max_bytes: int
     max_duration_ms: int
-    default_engine: str
-    default_model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +43,14 @@ class Received:
     stored: Stored
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found out of a received upload; `duration_ms` as its container says it, if it does."""
+
+    lane: str
+    duration_ms: int | None
+
+
 class Uploads:
     """Takes recordings."""
 
@@ -59,12 +61,13 @@ class Uploads:
         relay: Relay,
         blobs: FolderBlobs,
         probe: Probe,
+        lanes: Lanes,
         rules: UploadRules,
         quotas: Quotas,
         keys: IdempotencyKeys,
     ) -> None:
         self._database, self._relay, self._blobs, self._probe = database, relay, blobs, probe
-        self._rules, self._quotas, self._keys = rules, quotas, keys
+        self._lanes, self._rules, self._quotas, self._keys = lanes, rules, quotas, keys
 
     async def receive(self, parts: AsyncIterable[bytes], *, filename: str, content_type: str) -> Received:
         """Stream an upload to storage.
@@ -105,163 +108,95 @@ class Uploads:
             if known and once:
                 await self.drop(received)
                 return made_before(known, once)
-            lane = await self._lane(options)
-            duration_ms = await self._duration(received)
+            examined = await self.examine(received, options)
         except BaseException:
             await self.drop(received)
             raise
-        large = is_large(received.stored.size, duration_ms, options.model, self._rules.sync)
-        accepted = Accepted(received.audio_id, new_id(), new_id(), large, once=once)
         # A client that goes away now leaves a whole run: whether a commit that was cut short happened, nobody could say.
-        return await to_its_end(self._store(owner, received, options, lane, duration_ms, accepted))
+        return await to_its_end(self._store(owner, received, options, examined, once))
 
-    async def expect(self, owner: str, options: ImportOptions, once: Once | None = None) -> Accepted:
-        """Make a run of a recording that a worker is to fetch; how large it is, nobody knows before.
-
-        Raises:
-            Problem: it is for a lane that does not exist, or the queue is full; or `once` has the key of another request.
-        """
-        lane = await self._lane(options)
-        wanted = Accepted(new_id(), new_id(), new_id(), large=True, once=once)
-        return await to_its_end(self._store_import(owner, options, lane, wanted))
-
-    async def transcribe(
-        self, owner: str, audio: Row, options: AgainOptions, once: Once | None = None
-    ) -> Accepted:
-        """Make another run over a recording, or return the one with the same options that has not failed.
+    async def examine(self, received: Received, options: UploadOptions) -> Examined:
+        """Look at a received upload.
 
         Raises:
-            Problem: `not_found` when it was deleted just now, `conflict` when it is still to be fetched; it is for a lane that
-                does not exist, or finds no room; or `once` has the key of another request.
+            Problem: it is not a recording, too long, or for a lane that does not exist.
         """
-        if audio["size_bytes"] is None:
-            raise Problem("conflict", NOT_FETCHED)
-        lane = await self._lane(options)
-        large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._rules.sync)
-        accepted = Accepted(audio["id"], new_id(), new_id(), large, once=once)
-        return await to_its_end(self._again(owner, audio, options, lane, accepted))
+        lane = await self._lanes.named_by(options)
+        return Examined(lane, await self._duration(received))
 
-    async def _again(
-        self, owner: str, audio: Row, options: AgainOptions, lane: str, accepted: Accepted
+    async def place(
+        self,
+        connection: Connection,
+        owner: str,
+        received: Received,
+        options: UploadOptions,
+        examined: Examined,
+        once: Once | None = None,
     ) -> Accepted:
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            await lock_owner(connection, owner)
-            if before := await claimed(connection, accepted):
-                return before
-            if not await connection.fetchval(SQL["hold_audio"], audio["id"], owner):
-                raise Problem("not_found", "there is no such audio")
-            if not options.force:
-                same = await connection.fetchrow(SQL["same_run"], audio["id"], lane, options.asked())
-                if same is not None:
-                    return await bound(connection, reused(accepted, same))
-            await self._quotas.check(
-                connection,
-                owner,
-                more_bytes=0,
-                size_bytes=audio["size_bytes"],
-                duration_ms=audio["duration_ms"],
-            )
-            await self._add_run(connection, owner, options, lane, accepted)
-            await bound(connection, accepted)
-        self._relay.tell()
-        return accepted
+        """Write an audio and its run, or find the run that the same bytes and options have already.
+
+        In the caller's transaction. After it, `settle` has to be called.
+
+        Raises:
+            Problem: there is no room, or `once` has the key of another request.
+        """
+        stored = received.stored
+        large = is_large(stored.size, examined.duration_ms, options.model, self._rules.sync)
+        wanted = Accepted(received.audio_id, new_id(), new_id(), large, once=once)
+        await lock_owner(connection, owner)
+        if before := await claimed(connection, wanted):
+            return before
+        if not options.force:
+            asked = (stored.sha256, stored.size, examined.lane, options.asked())
+            if same := await connection.fetchrow(SQL["same_upload"], owner, *asked):
+                return await bound(connection, reused(wanted, same))
+        await self._quotas.check(
+            connection,
+            owner,
+            wanted.audio_id,
+            more_bytes=stored.size,
+            size_bytes=stored.size,
+            duration_ms=examined.duration_ms,
+        )
+        await connection.execute(
+            SQL["insert_audio"],
+            wanted.audio_id,
+            owner,
+            clean_filename(options.filename or received.filename),
+            clean_content_type(received.content_type),
+            stored.size,
+            stored.sha256,
+            examined.duration_ms,
+            audio_blob(wanted.audio_id),
+        )
+        await add_run(connection, owner, options, examined.lane, wanted)
+        return await bound(connection, wanted)
+
+    async def settle(self, received: Received, accepted: Accepted) -> None:
+        """Let work begin, or drop the bytes of which no run was made."""
+        if accepted.audio_id == received.audio_id:
+            self._relay.tell()
+        else:
+            await self.drop(received)
 
     async def _store(
         self,
         owner: str,
         received: Received,
         options: UploadOptions,
-        lane: str,
-        duration_ms: int | None,
-        wanted: Accepted,
+        examined: Examined,
+        once: Once | None,
     ) -> Accepted:
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
-                await lock_owner(connection, owner)
-                accepted = await claimed(connection, wanted)
-                if accepted is None:
-                    accepted = await self._same(connection, owner, received, options, lane, wanted) or wanted
-                    if accepted is wanted:
-                        await self._insert(connection, owner, received, options, lane, duration_ms, wanted)
-                    await bound(connection, accepted)
+                accepted = await self.place(connection, owner, received, options, examined, once)
         except BaseException:
             # The commit may have happened and only its answer be lost: a run must never lose its recording.
-            if not await self._database.pool.fetchval(SQL["audio_exists"], wanted.audio_id):
+            if not await self._database.pool.fetchval(SQL["audio_exists"], received.audio_id):
                 await self.drop(received)
             raise
-        if accepted is wanted:
-            self._relay.tell()
-        else:
-            await self.drop(received)
+        await self.settle(received, accepted)
         return accepted
-
-    async def _same(
-        self,
-        connection: Connection,
-        owner: str,
-        received: Received,
-        options: UploadOptions,
-        lane: str,
-        wanted: Accepted,
-    ) -> Accepted | None:
-        """Return the run that the same bytes and options have already, and that has not failed."""
-        if options.force:
-            return None
-        stored = received.stored
-        same = await connection.fetchrow(
-            SQL["same_upload"], owner, stored.sha256, stored.size, lane, options.asked()
-        )
-        return reused(wanted, same) if same else None
-
-    async def _store_import(
-        self, owner: str, options: ImportOptions, lane: str, wanted: Accepted
-    ) -> Accepted:
-        name = clean_filename(options.filename or check_url(options.url).name)
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            await lock_owner(connection, owner)
-            if before := await claimed(connection, wanted):
-                return before
-            await self._quotas.check(connection, owner, more_bytes=1, size_bytes=0, duration_ms=0)
-            await connection.execute(
-                SQL["insert_import"],
-                wanted.audio_id,
-                owner,
-                name,
-                audio_blob(wanted.audio_id),
-                options.url,
-                options.filename is not None,
-            )
-            await self._add_run(connection, owner, options, lane, wanted, begins_with=UnitKind.IMPORT)
-            await bound(connection, wanted)
-        self._relay.tell()
-        return wanted
-
-    @property
-    def default_lane(self) -> str:
-        """The lane of uploads that name none."""
-        return lane_name(self._rules.default_engine, self._rules.default_model)
-
-    async def known_lanes(self) -> dict[str, datetime]:
-        """Return the lanes that a worker has ever announced, each with a time at which one did."""
-        rows = await self._database.pool.fetch(SQL["known_lanes"])
-        return {row["lane"]: row["since"] for row in rows}
-
-    async def _lane(self, options: RunOptions) -> str:
-        engine = options.engine or self._rules.default_engine
-        model = (
-            None if options.model == "long" else options.model
-        )  # the document's word for "large", not a model
-        if model is None and engine == self._rules.default_engine:
-            model = self._rules.default_model
-        try:
-            lane = lane_name(engine, model)
-        except ValueError as error:
-            raise Problem("invalid_value", str(error)) from None
-        if not await self._database.pool.fetchval(SQL["lane_known"], lane):
-            raise Problem(
-                "unknown_lane", f"no worker has ever offered {lane}; start one, or choose another model"
-            )
-        return lane
 
     async def _duration(self, received: Received) -> int | None:
         async with self._blobs.local_path(audio_blob(received.audio_id)) as path:
@@ -272,70 +207,3 @@ class Uploads:
                 "too_long", f"the recording is {duration_ms // 1000} s long; {limit} s is the limit"
             )
         return duration_ms
-
-    async def _insert(
-        self,
-        connection: Connection,
-        owner: str,
-        received: Received,
-        options: UploadOptions,
-        lane: str,
-        duration_ms: int | None,
-        accepted: Accepted,
-    ) -> None:
-        size = received.stored.size
-        await self._quotas.check(connection, owner, more_bytes=size, size_bytes=size, duration_ms=duration_ms)
-        await connection.execute(
-            SQL["insert_audio"],
-            accepted.audio_id,
-            owner,
-            clean_filename(options.filename or received.filename),
-            clean_content_type(received.content_type),
-            size,
-            received.stored.sha256,
-            duration_ms,
-            audio_blob(accepted.audio_id),
-        )
-        await self._add_run(connection, owner, options, lane, accepted)
-
-    async def _add_run(
-        self,
-        connection: Connection,
-        owner: str,
-        options: RunOptions,
-        lane: str,
-        accepted: Accepted,
-        begins_with: UnitKind = UnitKind.PLAN,
-    ) -> None:
-        """Write a run over an audio that is there: its job, its first unit, the unit's token, its first event."""
-        await connection.execute(
-            SQL["insert_run"],
-            accepted.run_id,
-            accepted.audio_id,
-            owner,
-            lane,
-            options.language,
-            options.priority,
-            {},
-            options.asked(),
-        )
-        job_type = "transcribe_long" if accepted.large else "transcribe_short"
-        await connection.execute(
-            SQL["insert_job"], accepted.job_id, accepted.run_id, accepted.audio_id, job_type
-        )
-        await connection.execute(
-            RUN_SQL["insert_unit"],
-            new_id(),
-            accepted.run_id,
-            accepted.job_id,
-            owner,
-            lane,
-            begins_with,
-            not accepted.large,
-            options.priority,
-            0.0,
-            plan_cost(small=not accepted.large),
-        )
-        await connection.execute(RUN_SQL["insert_token"], lane)
-        await connection.execute(RUN_SQL["activate_owner"], lane, owner)
-        await change_run(connection, await lock_run(connection, accepted.run_id), Change())

@@ -1,0 +1,45 @@
+"""Lanes: which one a run's options name, and which are known."""
+
+from datetime import datetime
+
+from lingoloop_common.contracts.units import lane_name
+from lingoloop_common.errors import Problem
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.queries import load_queries
+from lingoloop_gateway.options import RunOptions
+
+SQL = load_queries(__package__, "lanes.sql")
+
+
+class Lanes:
+    """Knows the lane of uploads that name none, and asks the database for the others."""
+
+    def __init__(self, database: Database, engine: str, model: str | None) -> None:
+        self._database, self._engine, self._model = database, engine, model
+
+    @property
+    def default(self) -> str:
+        """The lane of uploads that name none."""
+        return lane_name(self._engine, self._model)
+
+    async def known(self) -> dict[str, datetime]:
+        """Return the lanes that a worker has ever announced, each with a time at which one did."""
+        rows = await self._database.pool.fetch(SQL["known_lanes"])
+        return {row["lane"]: row["since"] for row in rows}
+
+    async def named_by(self, options: RunOptions) -> str:
+        """Return the lane that options name; raise Problem `unknown_lane` for one that no worker ever offered."""
+        engine = options.engine or self._engine
+        # "long" is the document's word for "large", not a model.
+        model = None if options.model == "long" else options.model
+        if model is None and engine == self._engine:
+            model = self._model
+        try:
+            lane = lane_name(engine, model)
+        except ValueError as error:
+            raise Problem("invalid_value", str(error)) from None
+        if not await self._database.pool.fetchval(SQL["lane_known"], lane):
+            raise Problem(
+                "unknown_lane", f"no worker has ever offered {lane}; start one, or choose another model"
+            )
+        return lane

@@ -1,0 +1,71 @@
+"""More runs over a recording that is there already."""
+
+from lingoloop_common.errors import Problem
+from lingoloop_common.lifecycle import to_its_end
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import Database
+from lingoloop_common.store.ids import new_id
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import Row
+from lingoloop_gateway.accepted import Accepted, bound, claimed, reused
+from lingoloop_gateway.content import NOT_FETCHED
+from lingoloop_gateway.idempotency import Once
+from lingoloop_gateway.lanes import Lanes
+from lingoloop_gateway.new_runs import add_run
+from lingoloop_gateway.options import AgainOptions
+from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.sizes import SyncLimits, is_large
+
+SQL = load_queries(__package__, "more_runs.sql")
+
+
+class MoreRuns:
+    """Makes further runs."""
+
+    def __init__(
+        self, *, database: Database, relay: Relay, lanes: Lanes, quotas: Quotas, sync: SyncLimits
+    ) -> None:
+        self._database, self._relay, self._lanes = database, relay, lanes
+        self._quotas, self._sync = quotas, sync
+
+    async def transcribe(
+        self, owner: str, audio: Row, options: AgainOptions, once: Once | None = None
+    ) -> Accepted:
+        """Make another run over a recording, or return the one with the same options that has not failed.
+
+        Raises:
+            Problem: `not_found` when it was deleted just now, `conflict` when it is still to be fetched; it is for a lane that
+                does not exist, or finds no room; or `once` has the key of another request.
+        """
+        if audio["size_bytes"] is None:
+            raise Problem("conflict", NOT_FETCHED)
+        lane = await self._lanes.named_by(options)
+        large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._sync)
+        accepted = Accepted(audio["id"], new_id(), new_id(), large, once=once)
+        return await to_its_end(self._again(owner, audio, options, lane, accepted))
+
+    async def _again(
+        self, owner: str, audio: Row, options: AgainOptions, lane: str, accepted: Accepted
+    ) -> Accepted:
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await lock_owner(connection, owner)
+            if before := await claimed(connection, accepted):
+                return before
+            if not await connection.fetchval(SQL["hold_audio"], audio["id"], owner):
+                raise Problem("not_found", "there is no such audio")
+            if not options.force:
+                same = await connection.fetchrow(SQL["same_run"], audio["id"], lane, options.asked())
+                if same is not None:
+                    return await bound(connection, reused(accepted, same))
+            await self._quotas.check(
+                connection,
+                owner,
+                audio["id"],
+                more_bytes=0,
+                size_bytes=audio["size_bytes"],
+                duration_ms=audio["duration_ms"],
+            )
+            await add_run(connection, owner, options, lane, accepted)
+            await bound(connection, accepted)
+        self._relay.tell()
+        return accepted
