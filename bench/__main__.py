@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.speech import SHARED
 
-NAMES = ("throughput", "first-words", "small", "memory", "overhead", "control-plane", "uploads")
+NAMES = ("throughput", "first-words", "small", "memory", "overhead", "control-plane", "uploads", "progress")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingoloop_common import auth
 from lingoloop_common.auth import ADMIN, LEEWAY, READ, WRITE, Caller, Callers, Tokens
 from lingoloop_common.errors import Problem
 from lingoloop_common.rates import Rates
@@ -43,6 +44,41 @@ async def test_a_signed_token_names_owner_scopes_and_end() -> None:
     issued = now()
     caller = await TOKENS.check(TOKENS.sign("ann", "runs:read admin", issued_at=issued, ttl=60))
     assert caller == Caller("ann", frozenset({READ, ADMIN}), issued + 60)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "later", "again"), [(60, 5, False), (60, auth.KNOWN_SECONDS + 1, True), (5, 6, True)]
+)
+async def test_a_token_that_is_known_is_checked_again_in_time(
+    ttl: int, later: float, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = Tokens(SECRET)
+    token = make(exp=now() + ttl)
+    caller = await tokens.check(token)
+    tokens._secret = "another " * 8  # a check would fail now
+    clock = time.time() + later
+    monkeypatch.setattr(time, "time", lambda: clock)
+    if again:
+        await refused(token, tokens)
+    else:
+        assert await tokens.check(token) == caller
+        await refused(token[:-2] + "xx", tokens)
+
+
+async def test_so_many_tokens_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "KNOWN_TOKENS", 3)
+    tokens = Tokens(SECRET)
+    made = [make(sub=f"owner-{number}") for number in range(9)]
+    for token in [*made, *made]:
+        await tokens.check(token)
+    assert len(tokens._known) == 3
+
+
+async def test_a_token_that_is_refused_is_not_remembered() -> None:
+    tokens = Tokens(SECRET)
+    for _ in range(2):
+        await refused(make(secret="b" * 40), tokens)
+    assert not tokens._known
 
 
 async def test_clocks_may_differ_by_half_a_minute() -> None:

@@ -112,6 +112,47 @@ def test_odd_rates_and_many_microphones_make_no_difference(tmp_path: Path, rate:
     assert abs(loudest_frequency(samples) - FREQUENCY) < 2
 
 
+@pytest.mark.parametrize("channels", [9, 11, 32, 64])
+def test_channels_without_a_place_are_mixed_alike(tmp_path: Path, channels: int) -> None:
+    path = tmp_path / "desk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        loud = tone(48_000, channels) * np.linspace(0, 2, channels, dtype=np.float32)[:, np.newaxis]
+        file.writeframes((loud.T * 32767).astype(np.int16).tobytes())
+    samples = samples_of(path)
+    assert abs(samples.size / SAMPLE_RATE - SECONDS) <= 0.01
+    assert abs(loudest_frequency(samples) - FREQUENCY) < 2
+    assert abs(np.abs(samples).max() / 32768 - 0.4) < 0.02
+
+
+def test_recordings_of_two_kinds_in_one_are_heard_to_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "joined.mp3"
+    one = record(tmp_path / "one.mp3", "libmp3lame", 44_100, 1).read_bytes()
+    other = record(tmp_path / "other.mp3", "libmp3lame", 22_050, 2).read_bytes()
+    path.write_bytes(one + other)
+    samples = samples_of(path)
+    assert abs(samples.size / SAMPLE_RATE - 2 * SECONDS) <= 0.3
+    assert abs(loudest_frequency(samples[samples.size // 2 :]) - FREQUENCY) < 2
+
+
+@pytest.mark.parametrize(
+    ("channels", "rate", "named"), [(65, 16_000, "65 channels"), (1, 999, "999 samples")]
+)
+def test_a_sound_that_cannot_be_converted_is_refused_with_the_reason(
+    tmp_path: Path, channels: int, rate: int, named: str
+) -> None:
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(bytes(2 * channels * 100))
+    with pytest.raises(NotAudio, match=named):
+        samples_of(path)
+
+
 def test_pictures_that_come_when_they_like_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "screen.mkv"
     luck = np.random.default_rng(5)

@@ -1,5 +1,6 @@
 """Who may: a JWT, an API key or a ticket names the owner and what it may do (`scope`)."""
 
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,11 @@ LEEWAY = 30
 
 KEY_LIFETIME = 3600.0
 """Seconds after which a stream that a key opened must show it again: it may have been revoked since."""
+
+KNOWN_TOKENS = 5_000
+KNOWN_SECONDS = 30.0
+"""Tokens that are remembered, and for how long at most: clients show the same one again and again, and a check costs as
+much as all else in a small answer. Where a provider's count, none are: its keys may be withdrawn at any time."""
 
 READ, WRITE, ADMIN = "runs:read", "runs:write", "admin"
 
@@ -57,6 +63,8 @@ class Tokens:
         issuer: str | None = None,
     ) -> None:
         self._secret, self._keys, self._audience, self._issuer = secret, keys, audience, issuer
+        self._known: dict[bytes, tuple[Caller, float]] = {}
+        """By a token's SHA-256: who it speaks for, and until when (seconds since 1970) that need not be checked again."""
 
     def sign(self, owner: str, scope: str, *, issued_at: int, ttl: int) -> str:
         """Return a token for `owner` that ends `ttl` seconds after `issued_at`."""
@@ -74,6 +82,10 @@ class Tokens:
                 cannot be read.
         """
         try:
+            digest = hashlib.sha256(token.encode()).digest()
+            caller, until = self._known.get(digest, (None, 0.0))
+            if caller is not None and time.time() < until:
+                return caller
             claims = await self._claims(token)
         except jwt.ExpiredSignatureError:
             raise Problem("unauthorized", "the token has expired; get a new one") from None
@@ -86,7 +98,16 @@ class Tokens:
         owner = claims["sub"]
         if not owner or len(owner) > 200 or "\x00" in owner:
             raise Problem("unauthorized", "the token's subject must have 1 to 200 characters")
-        return Caller(owner, frozenset(_scopes(claims.get("scope"))), float(claims["exp"]))
+        caller = Caller(owner, frozenset(_scopes(claims.get("scope"))), float(claims["exp"]))
+        if self._keys is None:
+            self._remember(digest, caller)
+        return caller
+
+    def _remember(self, digest: bytes, caller: Caller) -> None:
+        self._known.pop(digest, None)
+        if len(self._known) >= KNOWN_TOKENS:
+            del self._known[next(iter(self._known))]  # the one that was checked first
+        self._known[digest] = (caller, min(caller.expires_at, time.time() + KNOWN_SECONDS))
 
     async def _claims(self, token: str) -> dict[str, Any]:
         """Check a token with the key that its kind must have been signed with: what it says decides only which kind."""

@@ -1,14 +1,16 @@
 """What the HTTP servers share: problems as RFC 9457, CORS, a request id in answer and log, a server part."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lingoloop_common import metrics
@@ -132,7 +134,8 @@ def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamRes
 
 async def _note(request: web.Request, response: web.StreamResponse) -> None:
     request[_STARTED] = response
-    response.headers.setdefault("X-Request-Id", request[_ID])
+    # An `Expect` that is none is refused before there is an id.
+    response.headers.setdefault("X-Request-Id", request.get(_ID) or str(new_id()))
 
 
 def public_app(
@@ -169,31 +172,68 @@ def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse]
     return add_headers
 
 
+class _Connection(web.RequestHandler):
+    """A connection on which what is not HTTP is answered like every other error."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer with a problem. Neither it nor the log shows what could not be read: it may hold a token."""
+        request_id = str(new_id())
+        # aiohttp reads some headers before any code of ours, and trips over bytes that are no text.
+        fault = status >= 500 and not isinstance(exc, UnicodeError)
+        log.log(
+            logging.ERROR if fault else logging.INFO,
+            "request",
+            method="unreadable",
+            status=status if fault else 400,
+            error=type(exc).__name__,
+            request_id=request_id,
+            exc_info=exc if fault else None,
+        )
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        if isinstance(exc, LineTooLong):
+            problem = Problem("bad_request", "the request's first line or a header is too long")
+        elif not fault:
+            problem = Problem("bad_request", "the request is not HTTP/1.1 as it should be: see RFC 9112")
+        else:
+            problem = Problem("internal_error", "something went wrong here; the log has the details")
+        response = problem_response(problem)
+        response.headers["X-Request-Id"] = request_id
+        response.force_close()
+        return response
+
+
 class HttpServer:
     """An aiohttp application as a part; port 0 takes a free one, `url` says which."""
 
     def __init__(self, app: web.Application, *, host: str, port: int, grace: float = 5) -> None:
         self._app, self._host, self._port, self._grace = app, host, port, grace
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
         self.url = ""
 
     async def start(self) -> None:
         """Listen; raise OSError when the port is taken."""
-        self._runner = web.AppRunner(
-            self._app,
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=self._grace,
-            read_bufsize=READ_BUFFER,
-        )
+        self._runner = web.AppRunner(self._app, handler_cancellation=True, shutdown_timeout=self._grace)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
+        server, loop = self._runner.server, asyncio.get_running_loop()
+        assert server is not None  # set up just now
+        no_log: Any = None  # which the type does not say may be
+        connection = partial(_Connection, server, loop=loop, access_log=no_log, read_bufsize=READ_BUFFER)
+        self._listener = await loop.create_server(connection, self._host, self._port, backlog=128)
+        host, port = self._listener.sockets[0].getsockname()[:2]
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
 
     async def stop(self) -> None:
         """Close the door, give open requests the grace period, then cut them."""
+        if self._listener:
+            self._listener.close()
         if self._runner:
             await self._runner.cleanup()
 

@@ -4,6 +4,7 @@ Call this in a child process only: a crash in a decoder ends the process.
 """
 
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -16,6 +17,12 @@ DEMUXERS = (
 """Formats that hold their own sound. Playlists (HLS, concat, DASH) and device or image formats are left out: they make
 FFmpeg open other files."""
 
+RATES = range(1_000, 10_000_001)
+"""Samples a second that sound may have. One sample at 1 Hz would become 16,000; filters beyond the other end take gigabytes."""
+
+CHANNELS = range(1, 65)
+"""Channels that FFmpeg's resampler takes."""
+
 
 class NotAudio(ValueError):
     """The file holds no sound that can be decoded; the text says what is wrong."""
@@ -25,7 +32,7 @@ def open_audio(path: Path) -> tuple[InputContainer, AudioStream]:
     """Open a media file and choose its first audio stream.
 
     Raises:
-        NotAudio: not a known format, damaged beyond use, or without sound.
+        NotAudio: not a known format, damaged beyond use, without sound, or with a sound that cannot be decoded.
     """
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
@@ -36,6 +43,9 @@ def open_audio(path: Path) -> tuple[InputContainer, AudioStream]:
         container.close()
         raise NotAudio("the file has no sound")
     stream = container.streams.audio[0]
+    if wrong := _what_is_wrong(stream):
+        container.close()
+        raise NotAudio(wrong)
     stream.codec_context.thread_type = "NONE"
     return container, stream
 
@@ -45,3 +55,16 @@ def duration_ms(container: InputContainer, stream: AudioStream) -> int | None:
     if stream.duration and stream.duration > 0 and stream.time_base:
         return int(stream.duration * stream.time_base * 1000)
     return round(container.duration / 1000) if container.duration and container.duration > 0 else None
+
+
+def _what_is_wrong(stream: AudioStream) -> str | None:
+    """Return why a sound track cannot be decoded. A rate or number of channels that is not told may come with the sound."""
+    context: Any = stream.codec_context  # None for an unknown codec, which PyAV's types do not say
+    if context is None:
+        return "the sound is coded in a way that FFmpeg does not know"
+    rate, channels = context.sample_rate, context.channels
+    if rate and rate not in RATES:
+        return f"the sound has {rate} samples a second; it must be {RATES.start} to {RATES.stop - 1}"
+    if channels and channels not in CHANNELS:
+        return f"the sound has {channels} channels; it may have {CHANNELS.stop - 1}"
+    return None

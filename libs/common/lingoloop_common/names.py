@@ -13,16 +13,23 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_
 _DROPPED = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's control characters, surrogates and line ends."""
 
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""What turns the direction of text (UAX #9): it makes `talk.exe` look like another kind of file."""
+
 
 def clean_filename(name: str) -> str:
     """Return the last part of a path, printable and of at most 255 characters; `recording` where nothing is left."""
     text = name.encode(errors="replace").decode().replace("\\", "/").rpartition("/")[2]
-    text = "".join(letter for letter in text if unicodedata.category(letter) not in _DROPPED).strip()
+    text = "".join(letter for letter in text if _is_kept(letter)).strip()
     if len(text) > LONGEST:
         stem, dot, suffix = text.rpartition(".")
         kept = dot + suffix if stem and len(suffix) < LONGEST_SUFFIX else ""
         text = text[: LONGEST - len(kept)] + kept
     return UNNAMED if text in ("", ".", "..") else text
+
+
+def _is_kept(letter: str) -> bool:
+    return unicodedata.category(letter) not in _DROPPED and unicodedata.bidirectional(letter) not in _TURNING
 
 
 def clean_content_type(value: str) -> str:

@@ -3,13 +3,17 @@ SELECT r.*, a.duration_ms, a.filename, a.size_bytes, now() AS now
 FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE r.id = $1 AND r.owner = $2
 
+-- name: run_progress
+-- All that the progress of a run shows, at once: it is what clients poll.
+SELECT r.id, r.audio_id, r.lane, r.status, r.planned, r.planned_samples, r.done_samples, r.chunks_done, r.chunks_total,
+       r.error_code, r.error_message, r.created_at, r.completed_at, a.duration_ms, a.filename, a.size_bytes, now() AS now,
+       ARRAY(SELECT (j.id, j.job_type, j.status, j.retry_count, j.created_at, j.updated_at, j.error_message)
+             FROM job j WHERE j.run_id = r.id ORDER BY j.created_at, j.id) AS jobs
+FROM transcript_run r JOIN audio a ON a.id = r.audio_id
+WHERE r.id = $1 AND r.owner = $2
+
 -- name: run_ended
 SELECT status IN ('succeeded', 'failed') FROM transcript_run WHERE id = $1
-
--- name: jobs_of_run
-SELECT j.* FROM job j JOIN transcript_run r ON r.id = j.run_id
-WHERE j.run_id = $1 AND r.owner = $2
-ORDER BY j.created_at, j.id
 
 -- name: segments_page
 -- With what people made of them, unless $5: all is the machine's then.
