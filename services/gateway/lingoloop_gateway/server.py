@@ -17,20 +17,25 @@ from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
+from lingoloop_gateway.description.page import description_routes
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options
 from lingoloop_gateway.paragraphs import RunningText
-from lingoloop_gateway.parameters import id_in_path, number_in_query
+from lingoloop_gateway.parameters import (
+    INDEX_MOST,
+    LIST_LIMIT,
+    SEGMENTS_LIMIT,
+    id_in_path,
+    number_in_query,
+)
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.tickets import Tickets
 from lingoloop_gateway.uploads import Accepted, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
-SEGMENTS_LIMIT = 1_000
-LIST_LIMIT = 200
 SYNC_SEGMENTS = 10_000
 """Segments in the answer to a small upload; a minute of speech has a few dozen."""
 
@@ -85,6 +90,7 @@ class Server:
                 web.post("/api/runs/{run_id}/retry", self.retry_run),
                 *self._admin.routes(),
                 *self._openai.routes(),
+                *description_routes(),
             ]
         )
         return app
@@ -166,7 +172,7 @@ class Server:
         caller = await self._callers.caller(request, READ)
         run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
         limit = number_in_query(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
-        after = number_in_query(request, "cursor", default=-1, least=-1, most=2**31 - 1)
+        after = number_in_query(request, "cursor", default=-1, least=-1, most=INDEX_MOST)
         found = await self._runs.segments(run["id"], caller.owner, after=after, limit=limit + 1)
         items = found[:limit]
         more = len(found) > limit
