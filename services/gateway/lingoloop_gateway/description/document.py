@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from lingoloop_common.errors import PROBLEMS
 from lingoloop_gateway.description.examples import EXAMPLES
+from lingoloop_gateway.description.openai_shapes import OpenAiProblem
 from lingoloop_gateway.description.problems import MEANINGS, openai_problems_of, problems_of
 from lingoloop_gateway.description.routes import (
     ID,
@@ -22,7 +23,7 @@ from lingoloop_gateway.description.routes import (
     Schema,
     Untitled,
 )
-from lingoloop_gateway.description.shapes import OpenAiProblem, Problem
+from lingoloop_gateway.description.shapes import Problem
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
@@ -76,7 +77,6 @@ HEADERS: Mapping[str, str] = {
     "Accept-Ranges": "`bytes`.",
     "Content-Range": "Which bytes these are, and of how many.",
     "Content-Disposition": "The file's name.",
-    "Cache-Control": "`no-store, no-transform`.",
     "Lingoloop-Run-Id": "The run's id in this API.",
 }
 

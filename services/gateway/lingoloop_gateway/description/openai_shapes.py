@@ -11,6 +11,21 @@ class OpenAiShape(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
+class OpenAiFault(OpenAiShape):
+    """A problem."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAiProblem(OpenAiShape):
+    """What went wrong, in the shape that OpenAI's clients read."""
+
+    error: OpenAiFault
+
+
 class Model(OpenAiShape):
     """A model that a transcription can name."""
 
@@ -76,5 +91,5 @@ class VerboseTranscription(OpenAiShape):
     words: list[VerboseWord] | None = Field(None, exclude_if=lambda value: value is None)
 
 
-class TranscriptionJson(RootModel[Transcription | VerboseTranscription]):
-    """As `response_format` says."""
+class TranscriptionJson(RootModel[Transcription | VerboseTranscription | OpenAiProblem]):
+    """As `response_format` says; a problem where the run has failed after the answer had begun."""

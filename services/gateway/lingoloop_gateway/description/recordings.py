@@ -25,7 +25,6 @@ ABOUT_UPLOADS = (
     "`file`, its options in the query or as fields. A small recording is answered with its words, a large one with 202."
 )
 
-
 ACCEPTED = {
     200: json_of(Accepted, "It is transcribed; or there was such a run already."),
     202: json_of(Taken, "It will be transcribed.", headers=("Location",)),
@@ -47,7 +46,9 @@ ROUTES = (
     Route(
         "POST", "/api/audios", "Upload a recording", "Recordings", WRITE,
         ACCEPTED,
-        ("unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed", "storage_full"),
+        # `not_found`: it was deleted while the client waited.
+        ("not_found", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed",
+         "storage_full"),
         says=ABOUT_UPLOADS,
         parameters=in_query(UploadOptions),
         body={"*/*": ANY_BYTES, FORM: form_of(UploadOptions, others=False)},

@@ -23,7 +23,6 @@ EVENTS = {
     200: Answer(
         "Server-sent events, until the run ends or the token does.",
         {"text/event-stream": TEXT},
-        ("Cache-Control",),
     ),
     204: Answer("The run has ended, and the client has seen its end."),
 }

@@ -43,21 +43,6 @@ class Problem(Shape):
     """Of `run_failed`: why; the ids of the audio, the run and the job are beside it."""
 
 
-class OpenAiFault(Shape):
-    """A problem in the words of OpenAI's API."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class OpenAiProblem(Shape):
-    """What went wrong, in the shape that OpenAI's clients read."""
-
-    error: OpenAiFault
-
-
 class RunOfAudio(Shape):
     """One of an audio's runs."""
 
