@@ -51,15 +51,16 @@ class Contract:
             return f"with {status} it is {kind}, not {' or '.join(answer['content'])}"
         if body is None or not kind.endswith("json"):
             return None
-        return self._wrong(orjson.dumps(answer["content"][known]["schema"]), body)
+        return self.wrong(answer["content"][known]["schema"], body)
 
     def refusal(self, path: str, body: bytes) -> str | None:
         """Return how a refusal where no route was found differs from the shape of problems."""
         name = "OpenAiProblem" if path.startswith(OPENAI) else "Problem"
-        return self._wrong(orjson.dumps({"$ref": f"#/components/schemas/{name}"}), body)
+        return self.wrong({"$ref": f"#/components/schemas/{name}"}, body)
 
-    def _wrong(self, schema: bytes, body: bytes) -> str | None:
-        for error in self._validator(schema).iter_errors(orjson.loads(body)):
+    def wrong(self, schema: Mapping[str, Any], body: bytes) -> str | None:
+        """Return what is wrong with a body of JSON, None if it has the schema."""
+        for error in self._validator(orjson.dumps(schema)).iter_errors(orjson.loads(body)):
             return f"{'.'.join(map(str, error.instance_path))}: {error.message}"[:500]
         return None
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from lingoloop_common import metrics
@@ -166,6 +168,55 @@ def cors(allowed: tuple[str, ...]) -> Callable[[web.Request, web.StreamResponse]
     return add_headers
 
 
+class _Connection(RequestHandler):
+    """A connection on which a request that cannot be read is answered as all others are."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size:
+            raise ConnectionError("an answer has begun; another cannot follow")
+        unreadable = status < HTTPStatus.INTERNAL_SERVER_ERROR
+        problem = (
+            Problem("bad_request", "the request cannot be read: it is no HTTP")
+            if unreadable
+            else Problem("internal_error", "something went wrong here; the log has the details")
+        )
+        request_id = str(new_id())
+        if not unreadable:
+            log.error("request failed", error=type(exc).__name__, exc_info=exc, request_id=request_id)
+        log.info("request", method="unreadable", status=problem.http_status.value, request_id=request_id)
+        response = problem_response(problem)
+        response.headers["X-Request-Id"] = request_id
+        response.force_close()
+        return response
+
+
+class _Connections(web.Server):
+    """What listens, with connections of that kind."""
+
+    def __call__(self) -> _Connection:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    """aiohttp has no public way to say of what kind connections are."""
+
+    async def _make_server(self) -> _Connections:
+        made = await super()._make_server()
+        return _Connections(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            loop=made._loop,
+            **made._kwargs,
+        )
+
+
 class HttpServer:
     """An aiohttp application as a part; port 0 takes a free one, `url` says which."""
 
@@ -176,7 +227,7 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen; raise OSError when the port is taken."""
-        self._runner = web.AppRunner(
+        self._runner = _Runner(
             self.app, access_log=None, handler_cancellation=True, shutdown_timeout=self._grace
         )
         await self._runner.setup()

@@ -24,6 +24,7 @@ from lingoloop_gateway.description.routes import (
     Untitled,
 )
 from lingoloop_gateway.description.shapes import Problem
+from lingoloop_gateway.openai_errors import SERVER_ERROR, WRONG_REQUEST
 
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
@@ -157,16 +158,13 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     responses = {str(status): _good(answer) for status, answer in route.answers.items()}
-    if route.path.startswith(OPENAI):
-        refusals, media, fault = openai_problems_of(route), JSON, _openai_fault
-    else:
-        refusals, media, fault = problems_of(route), PROBLEM_JSON, _fault
-    for status, codes in refusals.items():
+    theirs = route.path.startswith(OPENAI)
+    for status, codes in (openai_problems_of(route) if theirs else problems_of(route)).items():
         says = " ".join(f"`{code}`: {MEANINGS[code]}" if code in MEANINGS else f"`{code}`." for code in codes)
         responses[str(status.value)] = {
             "description": says,
             "headers": _headers(HEADERS_OF_STATUS.get(status, ())),
-            "content": {media: {"schema": fault(status, codes)}},
+            "content": _openai_fault(status, codes) if theirs else _fault(status, codes),
         }
     return responses
 
@@ -187,14 +185,20 @@ def _header(says: str) -> dict[str, Any]:
 
 
 def _fault(status: HTTPStatus, codes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the problem's schema, narrowed to what this answer may say."""
+    """Return a problem's schema, narrowed to what this answer may say."""
+    code, detail = codes[0], MEANINGS[codes[0]]
     narrowed = {"status": {"const": status.value}, "code": {"enum": list(codes)}}
-    return {"$ref": REF.format(model="Problem"), "properties": narrowed}
+    schema = {"$ref": REF.format(model=Problem.__name__), "properties": narrowed}
+    example = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return {PROBLEM_JSON: {"schema": schema, "example": {**example, "code": code, "error": detail}}}
 
 
 def _openai_fault(status: HTTPStatus, codes: tuple[str, ...]) -> dict[str, Any]:
     narrowed = {"error": {"properties": {"code": {"enum": list(codes)}}}}
-    return {"$ref": REF.format(model="OpenAiProblem"), "properties": narrowed}
+    schema = {"$ref": REF.format(model=OpenAiProblem.__name__), "properties": narrowed}
+    kind = SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else WRONG_REQUEST
+    error = {"message": status.description, "type": kind, "param": None, "code": codes[0]}
+    return {JSON: {"schema": schema, "example": {"error": error}}}
 
 
 def _content(content: Mapping[str, type[BaseModel] | Schema]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ SwaggerUIBundle({
   url: "/api/openapi.json",
   dom_id: "#page",
   deepLinking: true,
-  docExpansion: "none",
+  docExpansion: "list",
   filter: true,
   tryItOutEnabled: true,
   validatorUrl: null,
