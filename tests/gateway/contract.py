@@ -87,7 +87,6 @@ class Witness:
 
     def __init__(self) -> None:
         self.disagreements: list[str] = []
-        self.agreed = 0
         self._contract = Contract(openapi(ROUTES, version="0"))
         self._bodies: dict[web.StreamResponse, bytearray] = {}
 
@@ -128,8 +127,6 @@ class Witness:
             found = found or self._contract.refusal(request.path, response.body)
         if found:
             self.disagreements.append(f"{request.method} {path or request.path}: {found}")
-        else:
-            self.agreed += 1
 
     def _body(self, request: web.Request, response: web.StreamResponse) -> bytes | None:
         """Return the whole body; None for one that was too long, or broken off, or is no concern."""

@@ -1,6 +1,7 @@
 """The description of the API: valid, complete, made of what is in use, and served."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from lingoloop_common.errors import PROBLEMS
+from lingoloop_gateway import server
+from lingoloop_gateway.audios import describe_audio
 from lingoloop_gateway.description.document import openapi
 from lingoloop_gateway.description.problems import MEANINGS
 from lingoloop_gateway.description.table import ROUTES
 from lingoloop_gateway.options import UploadOptions
 from tests.gateway.contract import Contract
-from tests.gateway.world import World
+from tests.gateway.world import World, running_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,3 +110,18 @@ class TestContract:
 
     async def test_a_route_that_is_not_described_is_found(self) -> None:
         assert Contract(OPENAPI).disagreement("PUT", self.RUN, 200, {}, b"") == "it is not described"
+
+    async def test_a_handler_that_changes_fails_the_tests_that_use_it(
+        self, migrated_url: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def changed(audio: Any) -> dict[str, Any]:
+            return {**describe_audio(audio), "path": "/srv/blobs/1"}
+
+        async def a_test() -> None:
+            async with running_world(migrated_url, own_folder, transcribes=False) as world:
+                body = await world.accepted("ann", model="long")
+                await world.get("ann", f"/api/audios/{body['audioId']}")
+
+        monkeypatch.setattr(server, "describe_audio", changed)
+        with pytest.raises(AssertionError, match=r"GET /api/audios/{audio_id}: .*path"):
+            await a_test()
