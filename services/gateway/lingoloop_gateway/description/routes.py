@@ -7,12 +7,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from lingoloop_gateway.cursors import CURSOR
+
 Schema = Mapping[str, Any]
 
 JSON = "application/json"
 ANY_BYTES: Schema = {"type": "string", "format": "binary"}
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "format": "uuid"}
+
+CURSOR_SCHEMA: Schema = {"type": "string", "pattern": CURSOR}
 
 OPENAI = "/v1/"
 """Below it, problems have the shape of OpenAI's API."""
@@ -125,6 +129,6 @@ def limit(default: int, most: int) -> Parameter:
     return Parameter("limit", schema, "How many items a page may have.")
 
 
-def cursor(schema: Schema = TEXT) -> Parameter:
+def cursor(schema: Schema = CURSOR_SCHEMA) -> Parameter:
     """Return the parameter that says where a page begins."""
     return Parameter("cursor", schema, "The `nextCursor` of the page before.")
