@@ -7,7 +7,7 @@ from uuid import UUID
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.runs import Row
 
-CURSOR = r"^\d{1,16}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+CURSOR = r"\d{1,16}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """What a cursor looks like: microseconds since 1970, and an id."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ ANY_BYTES: Schema = {"type": "string", "format": "binary"}
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "format": "uuid"}
 
-CURSOR_SCHEMA: Schema = {"type": "string", "pattern": CURSOR}
+CURSOR_SCHEMA: Schema = {"type": "string", "pattern": f"^({CURSOR})?$"}
 
 OPENAI = "/v1/"
 """Below it, problems have the shape of OpenAI's API."""
