@@ -17,8 +17,7 @@ from typing import Any
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from lingoloop_common.broker import queue_name
-from lingoloop_common.broker.rabbitmq import WORK
+from lingoloop_common.broker import WORK, queue_name
 from tests.chaos.recordings import OWNERS, make_recording, post, run_id
 from tests.chaos.schedule import Planned
 from tests.chaos.stage import LANE, Line, Place, Stage, say

@@ -52,11 +52,11 @@ async def target(module_database_url: str, tmp_path_factory: pytest.TempPathFact
 
 def routes(world: World) -> list[tuple[str, str]]:
     """Return the methods and paths that there are."""
-    assert world.gateway._app is not None
+    assert world.gateway.app is not None
     return sorted(
         {
             (route.method, route.resource.canonical)
-            for route in world.gateway._app.router.routes()
+            for route in world.gateway.app.router.routes()
             if route.resource
         }
     )

@@ -28,6 +28,7 @@ from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.settings import TranscriberSettings
 from tests import media
+from tests.gateway.contract import Witness
 from tests.rows import add_worker
 from tests.waiting import eventually
 
@@ -179,6 +180,8 @@ async def running_world(
     gateway_parts, gateway = lingoloop_gateway.app.parts(
         gateway_settings, **common, notifier_url=lambda: address.get("url", notifier.url)
     )
+    witness = Witness()
+    witness.watch(gateway.app)
     [probe] = [part for part in gateway_parts if isinstance(part, Probe)]
     transcriber_settings = read_settings(TranscriberSettings, **given, max_concurrent_jobs=2)
     transcriber = lingoloop_transcriber.app.parts(transcriber_settings, **common) if transcribes else []
@@ -187,6 +190,7 @@ async def running_world(
             await add_worker(database.pool)
         async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as http:
             yield World(database, relay, folder, probe, gateway, notifier, http, address)
+    assert not witness.disagreements, "\n".join(witness.disagreements)
 
 
 def part(name: str, data: bytes, *, filename: str | None = None, headers: bytes = b"") -> bytes:

@@ -102,8 +102,8 @@ async def serving_pages() -> AsyncIterator[Pages]:
 
 
 @contextlib.asynccontextmanager
-async def browsing(url: str) -> AsyncIterator[None]:
-    """Show a page in Chromium for as long as the block lasts."""
+async def browsing(url: str, *switches: str) -> AsyncIterator[Path]:
+    """Show a page in Chromium for as long as the block lasts; give its profile's folder."""
     assert CHROMIUM, "there is no chromium here: run `make test-servers`"
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
         with (Path(folder) / "log").open("wb") as log:
@@ -121,6 +121,7 @@ async def browsing(url: str) -> AsyncIterator[None]:
                 "--no-first-run",
                 "--no-proxy-server",
                 f"--user-data-dir={folder}/profile",
+                *switches,
                 url,
                 env={**kept_environment(), "HOME": folder},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -129,7 +130,7 @@ async def browsing(url: str) -> AsyncIterator[None]:
                 start_new_session=True,
             )
         try:
-            yield
+            yield Path(folder) / "profile"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)

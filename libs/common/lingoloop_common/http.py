@@ -213,14 +213,14 @@ class HttpServer:
     """An aiohttp application as a part; port 0 takes a free one, `url` says which."""
 
     def __init__(self, app: web.Application, *, host: str, port: int, grace: float = 5) -> None:
-        self._app, self._host, self._port, self._grace = app, host, port, grace
+        self.app, self._host, self._port, self._grace = app, host, port, grace
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
         self.url = ""
 
     async def start(self) -> None:
         """Listen; raise OSError when the port is taken."""
-        self._runner = web.AppRunner(self._app, handler_cancellation=True, shutdown_timeout=self._grace)
+        self._runner = web.AppRunner(self.app, handler_cancellation=True, shutdown_timeout=self._grace)
         await self._runner.setup()
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None  # set up just now

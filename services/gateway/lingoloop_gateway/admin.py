@@ -9,7 +9,7 @@ from lingoloop_common.auth import ADMIN, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
 from lingoloop_gateway.dead_letters import CODE, DeadLetters, read_selection
-from lingoloop_gateway.parameters import id_in_path, number_in_query
+from lingoloop_gateway.parameters import LETTERS_LIMIT, id_in_path, number_in_query
 from lingoloop_gateway.workers import Wanted, Workers
 
 
@@ -53,7 +53,7 @@ class Admin:
     async def get_dead_letters(self, request: web.Request) -> web.Response:
         """Answer with a page of dead letters, the newest first."""
         await self._callers.caller(request, ADMIN)
-        limit = number_in_query(request, "limit", default=100, least=1, most=1000)
+        limit = number_in_query(request, "limit", default=100, least=1, most=LETTERS_LIMIT)
         before = _id_in_query(request, "cursor", "page")
         code = request.query.get("code")
         if code is not None and not re.fullmatch(CODE, code):

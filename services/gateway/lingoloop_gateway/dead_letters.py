@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.database import Database
@@ -21,10 +21,18 @@ CODE = "^[a-z_]{1,40}$"
 """What an error's code looks like."""
 
 
+ONE_WAY: list[JsonValue] = [
+    {"required": ["ids"], "properties": {"ids": {"type": "array"}}},
+    {"required": ["code"], "properties": {"code": {"type": "string"}}},
+    {"required": ["all"], "properties": {"all": {"const": True}}},
+]
+"""What `Selection._one_way` wants, as a schema says it."""
+
+
 class Selection(BaseModel):
     """Which letters to put back: `ids`, those with a `code`, or `all`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"oneOf": ONE_WAY})
 
     ids: list[UUID] | None = Field(None, min_length=1, max_length=REPLAY_LIMIT)
     code: str | None = Field(None, pattern=CODE)

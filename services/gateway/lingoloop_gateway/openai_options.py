@@ -21,8 +21,8 @@ class TranscriptionOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    model: str = Field(max_length=200)
-    language: str | None = None
+    model: str = Field(min_length=1, max_length=200)
+    language: str | None = Field(None, json_schema_extra={"pattern": f"^({LANGUAGE.pattern})?$"})
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
     stream: bool = False
     temperature: float = Field(0.0, ge=0, le=1)

@@ -18,12 +18,19 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 class RunOptions(BaseModel):
     """What a run may be told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    language: str | None = None
+    language: str | None = Field(None, json_schema_extra={"pattern": f"^({LANGUAGE.pattern})?$"})
+    """What is spoken, as a code like `en`, `de` or `zh`; found by listening where it is not said."""
+
     engine: str | None = Field(None, max_length=40)
+    """Who transcribes; the server's default where it is not said."""
+
     model: str | None = Field(None, max_length=80)
+    """The engine's model. `long` is none: it answers at once and lets the work go on."""
+
     priority: int = Field(0, ge=-100, le=100)
+    """Among the owner's own runs, the highest is first."""
     force: bool = False
     """Also if there is such a run already."""
 
@@ -43,6 +50,7 @@ class UploadOptions(RunOptions):
     """The fields of an upload, in the query or as form fields."""
 
     filename: str | None = None
+    """What the recording is called; of a form, the file's own name where it is not said."""
 
 
 class ImportOptions(UploadOptions):

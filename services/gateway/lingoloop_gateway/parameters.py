@@ -6,6 +6,14 @@ from aiohttp import web
 
 from lingoloop_common.errors import Problem
 
+LIST_LIMIT = 200
+SEGMENTS_LIMIT = 1_000
+LETTERS_LIMIT = 1_000
+"""Items that a page may have."""
+
+INDEX_MOST = 2**31 - 1
+"""The largest index of a segment that the database can hold."""
+
 
 def id_in_path(request: web.Request, name: str, what: str) -> UUID:
     """Return the id in the path; raise Problem `not_found` for one that is none."""

@@ -21,6 +21,7 @@ from lingoloop_gateway.bodies import read_upload
 from lingoloop_gateway.content import answer_content
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
+from lingoloop_gateway.description.page import description_routes
 from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.idempotency import IdempotencyKeys, once, read_key, replayed
@@ -30,7 +31,14 @@ from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.openai_errors import error_response
 from lingoloop_gateway.options import read_again_options, read_import_options
 from lingoloop_gateway.paragraphs import RunningText
-from lingoloop_gateway.parameters import flag_in_query, id_in_path, number_in_query
+from lingoloop_gateway.parameters import (
+    INDEX_MOST,
+    LIST_LIMIT,
+    SEGMENTS_LIMIT,
+    flag_in_query,
+    id_in_path,
+    number_in_query,
+)
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.quotas import Quotas
@@ -41,8 +49,6 @@ from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
-SEGMENTS_LIMIT = 1_000
-LIST_LIMIT = 200
 SYNC_SEGMENTS = 10_000
 """Segments in the answer to a small upload; a minute of speech has a few dozen."""
 
@@ -113,6 +119,7 @@ class Server:
                 *self._admin.routes(),
                 *self._openai.routes(),
                 *self._tus.routes(),
+                *description_routes(),
             ]
         )
         return app
@@ -212,7 +219,7 @@ class Server:
         caller = await self._callers.caller(request, READ)
         run = await self._runs.get(id_in_path(request, "run_id", "run"), caller.owner)
         limit = number_in_query(request, "limit", default=100, least=1, most=SEGMENTS_LIMIT)
-        after = number_in_query(request, "cursor", default=-1, least=-1, most=2**31 - 1)
+        after = number_in_query(request, "cursor", default=-1, least=-1, most=INDEX_MOST)
         original = flag_in_query(request, "original")
         found = await self._runs.segments(
             run["id"], caller.owner, after=after, limit=limit + 1, original=original

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+WORK = "lingoloop.work"
+EVENTS = "lingoloop.events"
+"""The exchanges."""
+
 
 class BrokerError(Exception):
     """The broker is away, blocks publishing, or did not confirm; the message may have to be sent again."""

@@ -22,6 +22,8 @@ from aio_pika.abc import (
 )
 
 from lingoloop_common.broker import (
+    EVENTS,
+    WORK,
     BrokerError,
     Consumer,
     EventFeed,
@@ -36,8 +38,6 @@ from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
 
-WORK = "lingoloop.work"
-EVENTS = "lingoloop.events"
 ANSWER_TIMEOUT = 10.0
 """Seconds in which the broker must confirm or answer."""
 

@@ -12,7 +12,9 @@ SEGMENTS_PER_CHUNK = 1_000
 class Wire(BaseModel):
     """Anything that goes over the wire as camelCase JSON."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, use_attribute_docstrings=True
+    )
 
 
 class Word(Wire):

@@ -1,0 +1,1 @@
+"""The API's description: one table of routes, and the document that is made of it."""

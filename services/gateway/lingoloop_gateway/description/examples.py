@@ -1,0 +1,147 @@
+"""Examples of bodies and answers; a test holds each against its model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from lingoloop_gateway.dead_letters import Selection
+from lingoloop_gateway.description import openai_shapes, shapes
+from lingoloop_gateway.options import AgainOptions
+from lingoloop_gateway.tickets import Wish
+
+AUDIO, RUN, JOB, OTHER = (f"019aa3f2-7c1b-7d40-9a51-3f0c5e2b8a1{digit}" for digit in "0123")
+CREATED, ENDED = "2026-11-27T09:00:00.000Z", "2026-11-27T09:00:21.480Z"
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+WORDS = [
+    {"word": "Good", "start": 0.32, "end": 0.58, "confidence": 0.98},
+    {"word": "morning.", "start": 0.58, "end": 1.04, "confidence": 0.97},
+]
+SEGMENT = {
+    "index": 0,
+    "start": 0.32,
+    "end": 1.04,
+    "text": "Good morning.",
+    "confidence": 0.97,
+    "words": WORDS,
+}
+
+STATE = {
+    "runId": RUN,
+    "audioId": AUDIO,
+    "status": "processing",
+    "progress": 42,
+    "timeElapsed": 21480,
+    "estimatedTimeRemaining": 29,
+    "queuePosition": None,
+    "chunksDone": 76,
+    "chunksTotal": 181,
+    "error": None,
+}
+DESCRIBED = {
+    "id": RUN,
+    **STATE,
+    "filename": "meeting.m4a",
+    "durationMs": 3600000,
+    "language": "en",
+    "createdAt": CREATED,
+    "updatedAt": ENDED,
+    "completedAt": None,
+}
+TAKEN = {"audioId": AUDIO, "runId": RUN, "jobId": JOB, "status": "queued", "queued": True}
+RECORDING = {
+    "id": AUDIO,
+    "filename": "meeting.m4a",
+    "contentType": "audio/mp4",
+    "sizeBytes": 28843111,
+    "durationMs": 3600000,
+    "sha256": SHA256,
+    "createdAt": CREATED,
+    "runs": [{"id": RUN, "status": "processing"}],
+}
+LETTER = {
+    "id": OTHER,
+    "runId": RUN,
+    "unitId": JOB,
+    "kind": "chunk",
+    "lane": "whisper.base",
+    "owner": "ann",
+    "code": "engine_failed",
+    "message": "the engine gave up",
+    "createdAt": CREATED,
+}
+WORKER = {
+    "id": OTHER,
+    "state": "running",
+    "engine": "whisper",
+    "model": "base",
+    "slots": 4,
+    "busy": 3,
+    "lastSeen": ENDED,
+}
+MODEL = {"id": "whisper-1", "object": "model", "created": 1795770000, "owned_by": "lingoloop"}
+
+EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
+    AgainOptions: {"language": "de", "priority": 5},
+    Wish: {"path": f"/api/runs/{RUN}/events"},
+    Selection: {"code": "engine_failed"},
+    shapes.Accepted: {
+        **{name: TAKEN[name] for name in ("audioId", "runId", "jobId")},
+        "status": "succeeded",
+        "text": "Good morning.",
+        "language": "en",
+        "durationMs": 1500,
+        "segments": [SEGMENT],
+    },
+    shapes.Taken: TAKEN,
+    shapes.Audio: RECORDING,
+    shapes.AudioPage: {"items": [RECORDING], "nextCursor": None},
+    shapes.Receipt: {
+        "id": OTHER,
+        "audioId": AUDIO,
+        "owner": "ann",
+        "runs": 1,
+        "segments": 812,
+        "events": 183,
+        "sizeBytes": 28843111,
+        "sha256": SHA256,
+        "deletedAt": ENDED,
+    },
+    shapes.Ticket: {
+        "ticket": "llt_0Jx3Yw8mT1cQmJ0m3sX2vQ5nJd7kq9hZr6aB4cD1eF8",
+        "path": f"/api/runs/{RUN}/events",
+        "expiresAt": "2026-11-27T21:00:00.000Z",
+    },
+    shapes.Run: DESCRIBED,
+    shapes.RunPage: {"items": [DESCRIBED], "nextCursor": None},
+    shapes.Progress: {
+        **STATE,
+        "audio": {"id": AUDIO, "filename": "meeting.m4a", "durationMs": 3600000, "sizeBytes": 28843111},
+        "jobs": [
+            {
+                "id": JOB,
+                "jobType": "transcribe_long",
+                "status": "processing",
+                "retryCount": 0,
+                "createdAt": CREATED,
+                "updatedAt": ENDED,
+                "errorMessage": None,
+            }
+        ],
+        "createdAt": CREATED,
+        "completedAt": None,
+    },
+    shapes.SegmentPage: {"items": [SEGMENT], "nextCursor": "0"},
+    shapes.Transcript: {**DESCRIBED, "segments": [SEGMENT]},
+    shapes.Fleet: {
+        "message": "1 of 1 workers take work",
+        "status": {"isRunning": True, "processingJobs": [JOB], "processingCount": 1},
+        "workers": [WORKER],
+    },
+    shapes.DeadLetterPage: {"items": [LETTER], "nextCursor": None},
+    shapes.Replayed: {"replayed": 1, "remaining": 0},
+    openai_shapes.TranscriptionJson: {"text": "Good morning.", "usage": {"type": "duration", "seconds": 2}},
+    openai_shapes.Model: MODEL,
+    openai_shapes.ModelList: {"object": "list", "data": [MODEL]},
+}

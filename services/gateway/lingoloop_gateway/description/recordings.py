@@ -1,0 +1,99 @@
+"""The calls about recordings."""
+
+from lingoloop_common.auth import READ, WRITE
+from lingoloop_gateway.description.routes import (
+    ANY_BYTES,
+    JSON,
+    Answer,
+    Parameter,
+    Route,
+    cursor,
+    form_of,
+    in_query,
+    json_of,
+    limit,
+)
+from lingoloop_gateway.description.shapes import Accepted, Audio, AudioPage, Receipt, Taken, Ticket
+from lingoloop_gateway.options import AgainOptions, UploadOptions
+from lingoloop_gateway.parameters import LIST_LIMIT
+from lingoloop_gateway.tickets import Wish
+
+FORM = "multipart/form-data"
+
+ABOUT_UPLOADS = (
+    "Send the bytes as the body, with their `Content-Type` and the options in the query; or a form with one part named "
+    "`file`, its options in the query or as fields. A small recording is answered with its words, a large one with 202."
+)
+
+ACCEPTED = {
+    200: json_of(Accepted, "It is transcribed; or there was such a run already."),
+    202: json_of(Taken, "It will be transcribed.", headers=("Location",)),
+}
+
+CONDITIONS = tuple(
+    Parameter(name, {"type": "string"}, says, place="header")
+    for name, says in {
+        "Range": "Which bytes, like `bytes=0-65535`.",
+        "If-Range": "The `ETag` or `Last-Modified` of the bytes that are there already.",
+        "If-Match": "Answers 412 unless the recording has this `ETag`.",
+        "If-None-Match": "Answers 304 where the recording has this `ETag`.",
+        "If-Modified-Since": "Answers 304 where the recording is not newer.",
+        "If-Unmodified-Since": "Answers 412 where the recording is newer.",
+    }.items()
+)
+
+ROUTES = (
+    Route(
+        "POST", "/api/audios", "Upload a recording", "Recordings", WRITE,
+        ACCEPTED,
+        # `not_found`: it was deleted while the client waited.
+        ("not_found", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed",
+         "storage_full"),
+        says=ABOUT_UPLOADS,
+        parameters=in_query(UploadOptions),
+        body={"*/*": ANY_BYTES, FORM: form_of(UploadOptions, others=False)},
+    ),
+    Route(
+        "GET", "/api/audios", "List recordings", "Recordings", READ,
+        {200: json_of(AudioPage, "A page.")},
+        ("invalid_value",),
+        parameters=(limit(50, LIST_LIMIT), cursor()),
+    ),
+    Route(
+        "GET", "/api/audios/{audio_id}", "Look at a recording", "Recordings", READ,
+        {200: json_of(Audio, "The recording and its runs.")},
+    ),
+    Route(
+        "DELETE", "/api/audios/{audio_id}", "Delete a recording and all that came of it", "Recordings", WRITE,
+        {200: json_of(Receipt, "The receipt.")},
+        says="What runs is cancelled. Bytes, text and events are removed; the receipt is kept.",
+    ),
+    Route(
+        "GET", "/api/audios/{audio_id}/content", "Fetch a recording's bytes", "Recordings", READ,
+        {
+            200: Answer("All bytes.", {"*/*": ANY_BYTES}, ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition")),
+            206: Answer("The bytes that `Range` names.", {"*/*": ANY_BYTES}, ("ETag", "Content-Range")),
+            304: Answer("The client has them already.", headers=("ETag",)),
+        },
+        ("precondition_failed", "range_not_satisfiable"),
+        parameters=CONDITIONS,
+        token_in_query=True,
+    ),
+    Route(
+        "POST", "/api/audios/{audio_id}/transcribe", "Transcribe a recording again", "Recordings", WRITE,
+        ACCEPTED,
+        ("invalid_value", "unknown_lane", "run_failed"),
+        says="With other options: the same ones give the run that exists, unless `force` is set.",
+        parameters=in_query(AgainOptions),
+        body={JSON: AgainOptions},
+        body_required=False,
+    ),
+    Route(
+        "POST", "/api/tickets", "Make a ticket for an address", "Recordings", READ,
+        {201: json_of(Ticket, "The ticket; put it behind `?access_token=`.")},
+        ("invalid_value",),
+        says="A ticket stands in for the token where a browser cannot set a header: event streams, content, exports. It "
+        "must be opened within a minute, and is good for that path for 12 hours.",
+        body={JSON: Wish},
+    ),
+)  # fmt: skip

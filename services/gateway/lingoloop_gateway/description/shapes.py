@@ -1,0 +1,258 @@
+"""The shapes of answers. Handlers write them as plain dicts; the contract test holds every answer against these."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, RootModel
+
+from lingoloop_common.contracts.events import ErrorCause, RunState
+from lingoloop_common.contracts.states import RunStatus
+from lingoloop_common.contracts.transcript import Segment, Wire, Word
+from lingoloop_common.errors import PROBLEMS
+
+
+def left_out() -> Any:
+    """Return a field that is left out where it does not apply; all others are always there, if only as null."""
+    return Field(None, exclude_if=lambda value: value is None)
+
+
+class Shape(Wire):
+    """Part of an answer."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class Problem(Shape):
+    """What went wrong (RFC 9457). Programs read `code`, people `detail`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
+    code: str = Field(json_schema_extra={"enum": list(PROBLEMS)})
+    error: str
+    """`detail` again, for older clients."""
+
+    fields: dict[str, str] | None = left_out()
+    """Of `invalid_value`: what is wrong with each field."""
+
+    cause: ErrorCause | None = left_out()
+    """Of `run_failed`: why; the ids of the audio, the run and the job are beside it."""
+
+
+class RunOfAudio(Shape):
+    """One of an audio's runs."""
+
+    id: UUID
+    status: RunStatus
+
+
+class Audio(Shape):
+    """A recording."""
+
+    id: UUID
+    filename: str
+    content_type: str
+    size_bytes: int
+    duration_ms: int | None
+    """Null until it is known."""
+
+    sha256: str = Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
+    created_at: datetime
+    runs: list[RunOfAudio]
+    """The newest of its runs, up to 100."""
+
+
+class AudioPage(Shape):
+    """A page of recordings, the newest first."""
+
+    items: list[Audio]
+    next_cursor: str | None
+    """Null on the last page."""
+
+
+class Receipt(Shape):
+    """What was deleted. It is kept, without a name or any content."""
+
+    id: UUID
+    audio_id: UUID
+    owner: str
+    runs: int
+    segments: int
+    events: int
+    size_bytes: int
+    sha256: str = Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
+    deleted_at: datetime
+
+
+class Run(Shape, RunState):
+    """A run: one transcription of an audio."""
+
+    id: UUID
+    filename: str
+    duration_ms: int | None
+    language: str | None
+    """As asked for, or as found."""
+
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+
+class RunPage(Shape):
+    """A page of runs, the newest first."""
+
+    items: list[Run]
+    next_cursor: str | None
+    """Null on the last page."""
+
+
+class AudioOfRun(Shape):
+    """What a run's progress tells of its audio."""
+
+    id: UUID
+    filename: str
+    duration_ms: int | None
+    size_bytes: int
+
+
+class Job(Shape):
+    """One try at a run."""
+
+    id: UUID
+    job_type: Literal["transcribe_short", "transcribe_long"]
+    status: RunStatus
+    retry_count: int
+    created_at: datetime
+    updated_at: datetime
+    error_message: str | None
+
+
+class Progress(Shape, RunState):
+    """How far a run is."""
+
+    audio: AudioOfRun
+    jobs: list[Job]
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class TranscriptSegment(Shape, Segment):
+    """A segment with its words."""
+
+    words: list[Word]
+
+
+class SegmentPage(Shape):
+    """A page of segments, in time order."""
+
+    items: list[TranscriptSegment]
+    next_cursor: str | None
+    """Null when these are the last so far."""
+
+
+class Transcript(Run):
+    """A run with all its segments: the JSON export."""
+
+    segments: list[TranscriptSegment]
+
+
+class Taken(Shape):
+    """A run that exists from now on; its status is told by `GET /api/runs/{run_id}` and its events."""
+
+    audio_id: UUID
+    run_id: UUID
+    job_id: UUID
+    status: RunStatus
+    queued: bool
+    """Whether it was begun just now, or still waits."""
+
+    reused: Literal[True] | None = left_out()
+    """The run was there already: the same bytes and options."""
+
+
+class Transcribed(Shape):
+    """A run that has succeeded while the client waited."""
+
+    audio_id: UUID
+    run_id: UUID
+    job_id: UUID
+    status: Literal[RunStatus.SUCCEEDED]
+    text: str
+    language: str | None
+    duration_ms: int | None
+    segments: list[TranscriptSegment]
+    reused: Literal[True] | None = left_out()
+
+
+class Accepted(RootModel[Transcribed | Taken]):
+    """The words of a small recording; where a run was there already and goes on, where it is."""
+
+
+class Ticket(Shape):
+    """Stands in for the token in one address."""
+
+    ticket: str
+    path: str
+    expires_at: datetime
+
+
+class Worker(Shape):
+    """One transcriber process."""
+
+    id: UUID
+    state: Literal["running", "draining", "stopped"]
+    engine: str
+    model: str | None
+    slots: int
+    busy: int
+    last_seen: datetime
+
+
+class FleetStatus(Shape):
+    """All workers as one."""
+
+    is_running: bool
+    processing_jobs: list[UUID]
+    processing_count: int
+
+
+class Fleet(Shape):
+    """The workers, with a message for people."""
+
+    message: str
+    status: FleetStatus
+    workers: list[Worker]
+
+
+class DeadLetter(Shape):
+    """A unit of work that failed for good."""
+
+    id: UUID
+    run_id: UUID
+    unit_id: UUID
+    kind: str
+    lane: str
+    owner: str
+    code: str
+    message: str
+    created_at: datetime
+
+
+class DeadLetterPage(Shape):
+    """A page of dead letters, the newest first."""
+
+    items: list[DeadLetter]
+    next_cursor: UUID | None
+    """Null on the last page."""
+
+
+class Replayed(Shape):
+    """How many dead letters were put back."""
+
+    replayed: int
+    remaining: int | None = left_out()
+    """Of those that were chosen; call again while there are any."""

@@ -1,0 +1,12 @@
+"""The table of all routes. A route of the server that is not here, or the other way round, fails a test."""
+
+from lingoloop_gateway.description import openai, operators, pages, recordings, runs
+from lingoloop_gateway.description.routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *recordings.ROUTES,
+    *runs.ROUTES,
+    *openai.ROUTES,
+    *operators.ROUTES,
+    *pages.ROUTES,
+)
