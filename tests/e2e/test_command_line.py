@@ -1,22 +1,25 @@
 """The commands about runs: what they print, where, and how they end."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
 import pytest
 import pytest_asyncio
 
-from lingoloop.client import Client
+from lingoloop.client import ApiError, Client
 from lingoloop.folder import DataFolder
 from lingoloop.server import local_token
 from lingoloop_common.auth import Tokens
 from tests import media
 from tests.command_line import run, server
+from tests.servers.proxy import Proxy
 from tests.waiting import eventually
 
 
@@ -32,8 +35,7 @@ class Person:
     async def uploads(self, seconds: float) -> str:
         path = self.data.parent / "talk.wav"
         path.write_bytes(media.wav_of_ms(int(seconds * 1000)))
-        run_id: str = (await self.client.upload(path, lambda _: None))["runId"]
-        return run_id
+        return await self.client.upload(path, lambda _: None)
 
     async def state(self, run_id: str) -> dict[str, Any]:
         [found] = [found async for found in self.client.runs(None, 1000) if found["id"] == run_id]
@@ -53,8 +55,40 @@ async def person(data: Path) -> AsyncIterator[Person]:
         yield Person(data, url, client)
 
 
+async def test_an_upload_goes_on_where_the_line_broke(person: Person) -> None:
+    path = person.data.parent / "long.wav"
+    path.write_bytes(media.wav_of_size(20_000_000))
+    offsets: list[int] = []
+    breaks = [6_000_000, 12_000_000]
+    async with Proxy(urlsplit(person.url).port or 0) as proxy:
+
+        def on_offset(offset: int) -> None:
+            offsets.append(offset)
+            if breaks and offset > breaks[0]:
+                breaks.pop(0)
+                proxy.cut()
+
+        url = f"http://127.0.0.1:{proxy.port}"
+        async with Client(url, local_token(DataFolder(person.data))) as client:
+            run_id = await client.upload(path, on_offset)
+    assert (await person.state(run_id))["id"] == run_id
+    begun_at = [after for before, after in itertools.pairwise(offsets) if after < before]
+    assert len(begun_at) == 2, "it broke twice"
+    assert 0 < begun_at[0] < begun_at[1], "what had come was not sent again"
+    assert offsets[-1] == path.stat().st_size
+
+
+async def test_an_upload_that_is_refused_says_why(person: Person) -> None:
+    path = person.data.parent / "letter.txt"
+    path.write_text("Dear Ann")
+    with pytest.raises(ApiError, match="not a recording"):
+        await person.client.upload(path, lambda _: None)
+
+
 async def test_runs_are_listed_one_a_line_and_exported_in_each_format(person: Person) -> None:
     first, second = await person.uploads(2), await person.uploads(3)
+    for run_id in (first, second):
+        await person.waits_for(run_id, "succeeded")
     code, out, err = await person.types("runs")
     assert (code, err) == (0, "")
     assert [line.split("\t") for line in out.splitlines()] == [
@@ -181,6 +215,7 @@ async def test_every_command_explains_itself_with_an_example() -> None:
 
 async def test_a_pipe_that_closes_early_is_no_error(person: Person) -> None:
     run_id = await person.uploads(2)
+    await person.waits_for(run_id, "succeeded")
     process = await asyncio.create_subprocess_shell(
         f"{sys.executable} -m lingoloop export {run_id} --data {person.data} | head -c 1",
         stdout=asyncio.subprocess.PIPE,

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 async def transcribe(fleet: Fleet, path: Path) -> tuple[str, list[dict[str, object]], str]:
     """Upload a recording; return its run, its frames, and its text."""
     async with fleet.client() as client:
-        run = await client.upload(path, lambda _: None)
-        frames = await rest_of_run(client, run["runId"])
-        text = b"".join([part async for part in client.export(run["runId"], "txt")]).decode()
-    return run["runId"], frames, text
+        run_id = await client.upload(path, lambda _: None)
+        frames = await rest_of_run(client, run_id)
+        text = b"".join([part async for part in client.export(run_id, "txt")]).decode()
+    return run_id, frames, text
 
 
 def check_stream(frames: list[dict[str, object]]) -> None:
@@ -62,20 +62,20 @@ async def test_a_killed_transcriber_costs_nothing_but_time(
     path = write_wav(tmp_path / "speech.wav", clip.samples)
     async with running_fleet(tmp_path, database_url, rabbitmq_url, MAX_CONCURRENT_JOBS="1") as fleet:
         async with fleet.client() as client:
-            run = await client.upload(path, lambda _: None)
+            run_id = await client.upload(path, lambda _: None)
             frames = []
             victim = next(service for service in fleet.services if service.name == "transcriber")
             killed = False
-            async for frame in client.events(run["runId"]):
+            async for frame in client.events(run_id):
                 frames.append(frame)
                 if frame["chunksDone"] >= 1 and not killed:
                     # Its process and its slots' processes are separate groups; the slots end by their closed pipe.
                     os.kill(victim.process.pid, signal.SIGKILL)
                     killed = True
-            text = b"".join([part async for part in client.export(run["runId"], "txt")]).decode()
+            text = b"".join([part async for part in client.export(run_id, "txt")]).decode()
         assert killed
         check_stream(frames)
-        chunks = await check_ledger(database_url, run["runId"])
+        chunks = await check_ledger(database_url, run_id)
         assert len(chunks) >= 6
         assert word_error_rate(clip.words, text) <= 0.12, text
 

@@ -28,9 +28,9 @@ async def test_a_recording_that_does_not_say_how_long_it_is_gives_its_words(data
     path = data.parent / "live.webm"
     path.write_bytes(spoken("webm", "libopus", clip.samples, rate=RATE, seekable=False))
     async with server(data) as (_, url), Client(url, local_token(DataFolder(data))) as client:
-        run = await client.upload(path, lambda _: None)
-        frames = [frame async for frame in client.events(run["runId"])]
-        text = b"".join([part async for part in client.export(run["runId"], "txt")]).decode()
+        run_id = await client.upload(path, lambda _: None)
+        frames = [frame async for frame in client.events(run_id)]
+        text = b"".join([part async for part in client.export(run_id, "txt")]).decode()
     assert frames[-1]["status"] == "succeeded"
     progress = [frame["progress"] for frame in frames]
     assert progress == sorted(progress)
@@ -44,6 +44,8 @@ async def test_each_usual_format_gives_its_words(data: Path) -> None:
         for name, (container, codec, picture) in FORMS.items():
             path = data.parent / name
             path.write_bytes(spoken(container, codec, clip.samples, rate=RATE, picture=picture))
-            run = await client.upload(path, lambda _: None)
-            assert run["status"] == "succeeded", (name, run)
-            assert word_error_rate(clip.words, run["text"]) <= 0.12, (name, run["text"])
+            run_id = await client.upload(path, lambda _: None)
+            *_, done = [frame async for frame in client.events(run_id)]
+            assert done["status"] == "succeeded", (name, done)
+            text = b"".join([part async for part in client.export(run_id, "txt")]).decode()
+            assert word_error_rate(clip.words, text) <= 0.12, (name, text)

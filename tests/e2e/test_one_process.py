@@ -88,7 +88,7 @@ async def test_watch_follows_a_run_to_its_end(data: Path) -> None:
     path = write_wav(data.parent / "speech.wav", join(librivox_clips(), least_seconds=90).samples)
     async with server(data, ENGINE="simulated", SIMULATED_MS_PER_SECOND="5") as (_, url):
         async with Client(url, local_token(DataFolder(data))) as client:
-            run_id = (await client.upload(path, lambda _: None))["runId"]
+            run_id = await client.upload(path, lambda _: None)
         code, out, err = await run("watch", run_id, "--data", str(data))
     assert (code, out) == (0, ""), err
 
@@ -100,7 +100,7 @@ async def test_after_kill_9_the_same_folder_goes_on(data: Path) -> None:
         server(data, **settings) as (process, url),
         Client(url, local_token(DataFolder(data))) as client,
     ):
-        run_id = (await client.upload(path, lambda _: None))["runId"]
+        run_id = await client.upload(path, lambda _: None)
         async for frame in client.events(run_id):
             if frame["chunksDone"] >= 2:
                 break

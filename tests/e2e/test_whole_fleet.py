@@ -44,8 +44,8 @@ async def test_one_recording_keeps_thirty_two_slots_busy(
         SIMULATED_MS_PER_SECOND=str(MS_PER_SECOND),
     ) as fleet:
         async with fleet.client() as client:
-            run = await client.upload(path, lambda _: None)
-            frames = await rest_of_run(client, run["runId"])
+            run_id = await client.upload(path, lambda _: None)
+            frames = await rest_of_run(client, run_id)
         assert frames[-1]["status"] == "succeeded"
         connection = await asyncpg.connect(database_url)
         rows = await connection.fetch(

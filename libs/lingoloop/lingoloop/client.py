@@ -1,6 +1,7 @@
 """The command line's client of the public API."""
 
 import asyncio
+import base64
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,16 @@ AWAY = {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GA
 """What is answered while a part of the server is being replaced."""
 
 
+BUSY = {httpx.codes.CONFLICT, httpx.codes.LOCKED}
+"""What is answered while the server still waits for the rest of what broke off."""
+
+UPLOAD_TIMEOUT = httpx.Timeout(30, read=120)
+"""Seconds; a server has to write all to disk before it answers."""
+
+TUS = {"Tus-Resumable": "1.0.0"}
+PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
+
+
 class ApiError(Exception):
     """The server refused or failed; the text is its own."""
 
@@ -45,26 +56,51 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def upload(self, path: Path, on_bytes: Callable[[int], None], **options: str) -> dict[str, Any]:
-        """Send a recording; return the run (with its segments if it was answered at once).
+    async def upload(self, path: Path, on_offset: Callable[[int], None], **options: str) -> str:
+        """Send a recording, and go on where the line broke; return its run's id.
+
+        Core protocol and creation of tus 1.0.0 (resumable uploads).
+
+        Args:
+            path: the recording.
+            on_offset: is told how many bytes have gone; that may be fewer than before.
+            options: as form fields of an upload.
 
         Raises:
-            ApiError: it was refused, or the run failed at once.
+            ApiError: it was refused, or the line broke too often in a row.
         """
+        size = (await asyncio.to_thread(path.stat)).st_size
+        described = {"Upload-Length": str(size), "Upload-Metadata": _metadata(filename=path.name, **options)}
+        created = await self._http.post("/api/uploads", headers=TUS | described)
+        _raise_for(created)
+        upload, offset, broken = created.headers["Location"], 0, 0
+        while broken <= RECONNECTS:
+            rest = _read_from(path, offset, on_offset)
+            answer = await self._try("PATCH", upload, {**PATCH, "Upload-Offset": str(offset)}, rest)
+            if answer is None:
+                await asyncio.sleep(PAUSE)
+                answer = await self._try("HEAD", upload, TUS)
+            if answer and (run_id := answer.headers.get("Lingoloop-Run-Id")):
+                return str(run_id)
+            reached = int(answer.headers["Upload-Offset"]) if answer else offset
+            broken = 0 if reached > offset else broken + 1
+            offset = reached
+        raise ApiError("the line to the server broke too often; nothing was transcribed")
 
-        async def body() -> AsyncIterator[bytes]:
-            with path.open("rb") as file:
-                while part := await asyncio.to_thread(file.read, PART):
-                    yield part
-                    on_bytes(len(part))
-
-        response = await self._http.post(
-            "/api/audios",
-            params={"filename": path.name, **options},
-            content=body(),
-            headers={"Content-Type": "application/octet-stream"},
-        )
-        return _checked(response)
+    async def _try(
+        self, method: str, upload: str, headers: dict[str, str], body: AsyncIterator[bytes] | None = None
+    ) -> httpx.Response | None:
+        """Return the answer; None when the line broke, or the server cannot take it at the moment."""
+        try:
+            response = await self._http.request(
+                method, upload, headers=headers, content=body, timeout=UPLOAD_TIMEOUT
+            )
+        except httpx.TransportError:
+            return None
+        if response.status_code in AWAY | BUSY:
+            return None
+        _raise_for(response)
+        return response
 
     async def runs(self, status: str | None, limit: int) -> AsyncIterator[dict[str, Any]]:
         """Yield up to `limit` runs, the newest first."""
@@ -159,6 +195,19 @@ async def _frames(source: EventSource) -> AsyncIterator[_Frame]:
         if data["event"] == "error":
             return
         yield _Frame(event.id, data)
+
+
+async def _read_from(path: Path, offset: int, on_offset: Callable[[int], None]) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        on_offset(offset)
+        while part := await asyncio.to_thread(file.read, PART):
+            yield part
+            on_offset(file.tell())
+
+
+def _metadata(**fields: str) -> str:
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items())
 
 
 def _checked(response: httpx.Response) -> dict[str, Any]:

@@ -26,12 +26,12 @@ def line(segment: dict[str, Any]) -> str:
 
 @contextmanager
 def uploading(total: int) -> Iterator[Callable[[int], None]]:
-    """Show how much of an upload is gone; call what is given with each count of bytes."""
+    """Show how much of an upload is gone; call what is given with the bytes that are."""
     with Progress(
         TextColumn("uploading"), BarColumn(), DownloadColumn(), console=stderr, transient=True
     ) as bar:
         task = bar.add_task("upload", total=total)
-        yield lambda count: bar.advance(task, count)
+        yield lambda offset: bar.update(task, completed=offset)
 
 
 class RunView:

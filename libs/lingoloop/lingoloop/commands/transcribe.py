@@ -31,6 +31,9 @@ def transcribe(
         TranscriptFormat | None,
         typer.Option("--format", help="Write this format instead of lines with times."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Begin anew, even if the same recording has its words already.")
+    ] = False,
     data: Data = None,
 ) -> None:
     """Transcribe a recording: upload, live words, then the transcript on stdout.
@@ -45,18 +48,17 @@ def transcribe(
     """
     if not file.is_file():
         fail(f"there is no file {file}", EXIT_WRONG_USE)
-    run(_transcribe(data_folder(data), file, fmt))
+    run(_transcribe(data_folder(data), file, fmt, force=force))
 
 
-async def _transcribe(folder: DataFolder, path: Path, fmt: str | None) -> int:
+async def _transcribe(folder: DataFolder, path: Path, fmt: str | None, *, force: bool) -> int:
     async with find_server(folder, start=True) as server, Client(server.url, server.token) as client:
         size = (await asyncio.to_thread(path.stat)).st_size
-        with uploading(size) as on_bytes:
+        with uploading(size) as on_offset:
             # A person waits for this one: of the same owner's work it goes first.
-            uploaded = await client.upload(path, on_bytes, priority="10")
-        run_id = uploaded["runId"]
+            run_id = await client.upload(path, on_offset, priority="10", force=str(int(force)))
         try:
-            if uploaded["status"] != "succeeded" and await follow(client, run_id) != EXIT_DONE:
+            if await follow(client, run_id) != EXIT_DONE:
                 return EXIT_FAILED
         except asyncio.CancelledError:
             stderr.print(
