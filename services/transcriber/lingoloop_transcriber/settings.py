@@ -20,7 +20,7 @@ class TranscriberSettings(Settings, RecordingSettings, EngineSettings, OutboundS
 
     @field_validator("worker_retry_delays", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _delays(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         parts = [part.strip() for part in value.split(",")]
