@@ -8,11 +8,11 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from lingoloop_common.errors import PROBLEMS
+from lingoloop_common.errors import PROBLEMS, WORK_ERRORS
 from lingoloop_gateway import server
 from lingoloop_gateway.audios import describe_audio
 from lingoloop_gateway.description.document import openapi
-from lingoloop_gateway.description.problems import MEANINGS
+from lingoloop_gateway.description.problems import CAUSES, MEANINGS
 from lingoloop_gateway.description.table import ROUTES
 from lingoloop_gateway.options import UploadOptions
 from tests.gateway.contract import Contract
@@ -50,11 +50,24 @@ class TestOpenApi:
         for code, status in PROBLEMS.items():
             assert f"| `{code}` | {status.value} |" in OPENAPI["info"]["description"]
 
+    async def test_every_cause_of_a_failed_run_is_told(self) -> None:
+        assert CAUSES.keys() == WORK_ERRORS.keys()
+        for code in CAUSES:
+            assert f"| `{code}` |" in OPENAPI["info"]["description"]
+
+    async def test_every_post_that_creates_takes_a_key(self) -> None:
+        taking = {route.name for route in ROUTES if route.once}
+        assert taking == {
+            "POST /api/audios", "POST /api/audios/{audio_id}/transcribe", "POST /api/tickets", "POST /api/uploads",
+            "POST /v1/audio/transcriptions",
+        }  # fmt: skip
+
     async def test_what_checks_an_upload_describes_it(self) -> None:
         upload = OPENAPI["paths"]["/api/audios"]["post"]
         form = upload["requestBody"]["content"]["multipart/form-data"]["schema"]
         fields = set(UploadOptions.model_fields)
-        assert {parameter["name"] for parameter in upload["parameters"]} == fields
+        in_query = [parameter["name"] for parameter in upload["parameters"] if parameter["in"] == "query"]
+        assert set(in_query) == fields
         assert form["properties"].keys() == fields | {"file"}
 
     async def test_every_body_and_answer_of_a_shape_has_an_example_that_is_one(self) -> None:

@@ -56,7 +56,8 @@ class UploadOptions(RunOptions):
 class ImportOptions(UploadOptions):
     """The fields of an import, in JSON."""
 
-    url: str
+    url: str = Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+    """Where the recording is; reachable for everybody."""
 
     @field_validator("url")
     @classmethod
