@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import jwt
@@ -20,7 +19,8 @@ from lingoloop_common.auth import ADMIN, READ, WRITE
 from lingoloop_gateway.description.routes import OPENAI, Route
 from lingoloop_gateway.description.table import ROUTES
 from tests import media
-from tests.gateway.tus_client import BYTES, TusClient, metadata
+from tests.gateway.owned import owned_by
+from tests.gateway.tus_client import BYTES
 from tests.gateway.world import BOUNDARY, END, SECRET, World, part, running_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -155,19 +155,6 @@ def code_of(route: Route, response: httpx.Response) -> str:
         return {"invalid_api_key": "unauthorized", "insufficient_permissions": "forbidden"}[theirs]
     assert response.headers["Content-Type"] == "application/problem+json"
     return str(response.json()["code"])
-
-
-async def owned_by(world: World, owner: str) -> dict[str, Any]:
-    """Return a recording with its run, one segment of which is there, and an upload that has only begun."""
-    recording = await world.accepted(owner, model="long", filename="secret-name.wav")
-    await world.database.pool.execute(
-        "INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)"
-        " VALUES ($1, 0, 0, 1, 'secret-word', 1, '[]')",
-        UUID(recording["runId"]),
-    )
-    client = TusClient(world, owner)
-    upload = await client.create(9, Upload_Metadata=metadata(filename="secret-name.wav"))
-    return {**recording, "uploadId": upload.rpartition("/")[2]}
 
 
 async def test_every_route_of_the_table_has_an_entry() -> None:

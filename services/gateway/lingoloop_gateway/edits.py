@@ -27,7 +27,8 @@ def _said(text: str) -> str:
     return name
 
 
-NOT_BLANK: JsonDict = {"pattern": "\\S"}
+NOT_BLANK: JsonDict = {"pattern": r"[^\s\x00-\x1f\x7f-\x9f]"}
+"""For the description: `plain` leaves something of such a text."""
 
 Text = Annotated[str, Field(max_length=5_000), AfterValidator(plain)]
 Label = Annotated[str, Field(max_length=40, json_schema_extra=NOT_BLANK), AfterValidator(_said)]
@@ -48,7 +49,7 @@ class SpeakerNames(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    speakers: dict[Label, Name] = Field(max_length=100)
+    speakers: dict[Label, Name] = Field(max_length=100, json_schema_extra={"additionalProperties": False})
 
 
 class Edits:
