@@ -129,6 +129,8 @@ class Witness:
     def _look(self, request: web.Request, response: web.StreamResponse) -> None:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return
+        if response.status == 417:  # an Expect that is none: aiohttp refuses it before any code of ours
+            return
         resource = request.match_info.route.resource
         path = resource.canonical if resource else None
         method = request.method

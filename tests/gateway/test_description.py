@@ -121,6 +121,13 @@ class TestContract:
         assert "code" in str(self.look(json.dumps(problem | {"code": "conflict"}).encode(), 404, kind))
         assert "status" in str(self.look(json.dumps(problem | {"status": 409}).encode(), 404, kind))
 
+    async def test_a_header_that_is_missing_is_found_unless_it_is_one_of_some_answers(self) -> None:
+        def look(headers: dict[str, str]) -> str | None:
+            return Contract(OPENAPI).disagreement("HEAD", "/api/uploads/{upload_id}", 200, headers, None)
+
+        assert "Tus-Resumable" in str(look({"Upload-Offset": "5"}))
+        assert look({"Tus-Resumable": "1.0.0"}) is None
+
     async def test_a_route_that_is_not_described_is_found(self) -> None:
         assert Contract(OPENAPI).disagreement("PUT", self.RUN, 200, {}, b"") == "it is not described"
 
