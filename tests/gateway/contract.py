@@ -17,6 +17,10 @@ LONGEST = 2**21
 """Bytes of a streamed body that are held against a schema."""
 
 
+SEEN = web.RequestKey("seen", bool)
+"""Of a request that has come to code of ours: aiohttp refuses some before, such as an `Expect` that is none."""
+
+
 class Contract:
     """A description, read strictly: an answer may hold nothing that is not described."""
 
@@ -105,6 +109,7 @@ class Witness:
 
     @web.middleware
     async def _see(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[SEEN] = True
         response = await handler(request)
         if not isinstance(response, web.Response):
             self._look(request, response)
@@ -112,6 +117,8 @@ class Witness:
 
     async def _listen(self, request: web.Request, response: web.StreamResponse) -> None:
         """Look at an answer that has its last headers; of a stream of JSON, keep what is written until its end."""
+        if SEEN not in request:
+            return
         if isinstance(response, web.Response):
             self._look(request, response)
             return
@@ -128,8 +135,6 @@ class Witness:
 
     def _look(self, request: web.Request, response: web.StreamResponse) -> None:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return
-        if response.status == 417:  # an Expect that is none: aiohttp refuses it before any code of ours
             return
         resource = request.match_info.route.resource
         path = resource.canonical if resource else None
