@@ -17,6 +17,10 @@ LONGEST = 2**21
 """Bytes of a streamed body that are held against a schema."""
 
 
+SEEN = web.RequestKey("seen", bool)
+"""Of a request that has come to code of ours: aiohttp refuses some before, such as an `Expect` that is none."""
+
+
 class Contract:
     """A description, read strictly: an answer may hold nothing that is not described."""
 
@@ -24,6 +28,10 @@ class Contract:
         self._document = document
         self._components = {"schemas": _closed(document["components"]["schemas"])}
         self._validator = lru_cache(maxsize=None)(self._make_validator)
+
+    def describes(self, method: str, path: str | None) -> bool:
+        """Whether a call is described."""
+        return method.lower() in self._document["paths"].get(path, {})
 
     def disagreement(
         self, method: str, path: str | None, status: int, headers: Mapping[str, str], body: bytes | None
@@ -33,14 +41,18 @@ class Contract:
         `path` is the route's, None where none was found; `body` is None where it is not known.
         """
         if path is None:
-            return None if status in (404, 405) else f"{status} without a route"
-        operation = self._document["paths"].get(path, {}).get(method.lower())
-        if operation is None:
+            return None if status in (404, 405, 429) else f"{status} without a route"
+        if not self.describes(method, path):
             return "it is not described"
+        operation = self._document["paths"][path][method.lower()]
         answer = operation["responses"].get(str(status))
         if answer is None:
             return f"its status {status} is not described"
-        missing = [name for name in answer["headers"] if name not in headers and name != "X-Request-Id"]
+        missing = [
+            name
+            for name, told in answer["headers"].items()
+            if told["required"] and name not in headers and name != "X-Request-Id"
+        ]
         if missing:
             return f"with {status} it has no {', '.join(missing)}"
         if "content" not in answer:
@@ -97,14 +109,20 @@ class Witness:
 
     @web.middleware
     async def _see(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[SEEN] = True
         response = await handler(request)
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        if not isinstance(response, web.Response):
             self._look(request, response)
         return response
 
     async def _listen(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Keep what is written to a stream of JSON."""
-        if isinstance(response, web.Response) or response.content_type != "application/json":
+        """Look at an answer that has its last headers; of a stream of JSON, keep what is written until its end."""
+        if SEEN not in request:
+            return
+        if isinstance(response, web.Response):
+            self._look(request, response)
+            return
+        if response.content_type != "application/json":
             return
         body, write = bytearray(), response.write
 
@@ -116,9 +134,13 @@ class Witness:
         self._bodies[response] = body
 
     def _look(self, request: web.Request, response: web.StreamResponse) -> None:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return
         resource = request.match_info.route.resource
         path = resource.canonical if resource else None
-        method = "GET" if request.method == "HEAD" else request.method
+        method = request.method
+        if method == "HEAD" and not self._contract.describes(method, path):
+            method = "GET"
         headers = dict(response.headers)
         found = self._contract.disagreement(
             method, path, response.status, headers, self._body(request, response)
@@ -129,13 +151,11 @@ class Witness:
             self.disagreements.append(f"{request.method} {path or request.path}: {found}")
 
     def _body(self, request: web.Request, response: web.StreamResponse) -> bytes | None:
-        """Return the whole body; None for one that was too long, or broken off, or is no concern."""
+        """Return the whole body; None for one that was too long, or broken off, or is not sent."""
+        if request.method == "HEAD":
+            return None
         if isinstance(response, web.Response):
             return response.body if isinstance(response.body, bytes) else None
         body = self._bodies.pop(response, None)
         broken = request.transport is None or request.transport.is_closing()
-        return (
-            None
-            if body is None or broken or len(body) >= LONGEST or request.method == "HEAD"
-            else bytes(body)
-        )
+        return None if body is None or broken or len(body) >= LONGEST else bytes(body)

@@ -45,6 +45,8 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
             raise
         return Answer(0, {}, b"")
     first, *lines = head.decode().rstrip().split("\r\n")
+    if first.split(" ")[1] == "100":  # that the body is wanted; the answer comes after it
+        return await _answer(reader)
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     body = b"" if headers.get("content-type") == "text/event-stream" else await reader.read()
     if headers.get("transfer-encoding") == "chunked":

@@ -107,7 +107,7 @@ WRONGLY_NAMED = {
     "a FLAC as a program": ("flac", "talk.exe", "application/x-msdownload", PLAYED),
     "an Ogg as a page": ("ogg", "index.html", "text/html", PLAYED),
     "an M4A as a picture": ("m4a", "talk.png", "image/png", PLAYED),
-    "a WebM as JSON": ("webm", "talk.json", "application/json", PLAYED),
+    "a WebM as lines of JSON": ("webm", "talk.json", "application/x-ndjson", PLAYED),
     "a Matroska as a playlist": ("mkv", "talk.m3u8", "application/vnd.apple.mpegurl", PLAYED),
     "a WAV as nothing": ("wav", "talk", "", PLAYED),
     "a WAV as two things": ("wav", "talk.mp3.exe", "audio/wav, text/html", PLAYED),

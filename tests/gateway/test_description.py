@@ -8,11 +8,11 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from lingoloop_common.errors import PROBLEMS
+from lingoloop_common.errors import PROBLEMS, WORK_ERRORS
 from lingoloop_gateway import server
 from lingoloop_gateway.audios import describe_audio
 from lingoloop_gateway.description.document import openapi
-from lingoloop_gateway.description.problems import MEANINGS
+from lingoloop_gateway.description.problems import CAUSES, MEANINGS
 from lingoloop_gateway.description.table import ROUTES
 from lingoloop_gateway.options import UploadOptions
 from tests.gateway.contract import Contract
@@ -50,11 +50,24 @@ class TestOpenApi:
         for code, status in PROBLEMS.items():
             assert f"| `{code}` | {status.value} |" in OPENAPI["info"]["description"]
 
+    async def test_every_cause_of_a_failed_run_is_told(self) -> None:
+        assert CAUSES.keys() == WORK_ERRORS.keys()
+        for code in CAUSES:
+            assert f"| `{code}` |" in OPENAPI["info"]["description"]
+
+    async def test_every_post_that_creates_takes_a_key(self) -> None:
+        taking = {route.name for route in ROUTES if route.once}
+        assert taking == {
+            "POST /api/audios", "POST /api/audios/{audio_id}/transcribe", "POST /api/tickets", "POST /api/uploads",
+            "POST /v1/audio/transcriptions",
+        }  # fmt: skip
+
     async def test_what_checks_an_upload_describes_it(self) -> None:
         upload = OPENAPI["paths"]["/api/audios"]["post"]
         form = upload["requestBody"]["content"]["multipart/form-data"]["schema"]
         fields = set(UploadOptions.model_fields)
-        assert {parameter["name"] for parameter in upload["parameters"]} == fields
+        in_query = [parameter["name"] for parameter in upload["parameters"] if parameter["in"] == "query"]
+        assert set(in_query) == fields
         assert form["properties"].keys() == fields | {"file"}
 
     async def test_every_body_and_answer_of_a_shape_has_an_example_that_is_one(self) -> None:
@@ -107,6 +120,13 @@ class TestContract:
         assert self.look(json.dumps(problem).encode(), 404, kind) is None
         assert "code" in str(self.look(json.dumps(problem | {"code": "conflict"}).encode(), 404, kind))
         assert "status" in str(self.look(json.dumps(problem | {"status": 409}).encode(), 404, kind))
+
+    async def test_a_header_that_is_missing_is_found_unless_it_is_one_of_some_answers(self) -> None:
+        def look(headers: dict[str, str]) -> str | None:
+            return Contract(OPENAPI).disagreement("HEAD", "/api/uploads/{upload_id}", 200, headers, None)
+
+        assert "Tus-Resumable" in str(look({"Upload-Offset": "5"}))
+        assert look({"Tus-Resumable": "1.0.0"}) is None
 
     async def test_a_route_that_is_not_described_is_found(self) -> None:
         assert Contract(OPENAPI).disagreement("PUT", self.RUN, 200, {}, b"") == "it is not described"

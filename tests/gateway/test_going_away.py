@@ -11,7 +11,7 @@ from asyncpg.transaction import Transaction
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker.memory import MemoryFeed
 from lingoloop_common.store.runs import change_run
-from lingoloop_gateway import uploads
+from lingoloop_gateway import new_runs
 from tests import media
 from tests.gateway.world import World
 from tests.waiting import eventually
@@ -61,7 +61,7 @@ async def test_while_its_run_is_committed(idle_world: World, monkeypatch: pytest
         monkeypatch.setattr(Transaction, "_Transaction__commit", held)
         return row
 
-    monkeypatch.setattr(uploads, "change_run", change_and_hold)
+    monkeypatch.setattr(new_runs, "change_run", change_and_hold)
     owner = idle_world.new_owner()
     before = idle_world.stored()
     await go_away(idle_world, owner, reached)

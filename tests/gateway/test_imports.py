@@ -144,6 +144,8 @@ async def test_a_page_or_a_playlist_is_no_recording(world: World, data: bytes) -
         (b"{}", 422, "url"),
         (b'{"url": null}', 422, "url"),
         (b'{"url": 5}', 422, "url"),
+        (b'{"url": "https://example.com/a", "force": 0}', 422, "force"),
+        (b'{"url": "https://example.com/a", "priority": "5"}', 422, "priority"),
         (b'{"url": ""}', 422, "url"),
         (b'{"url": "ftp://example.com/a"}', 422, "url"),
         (b'{"url": "file:///etc/passwd"}', 422, "url"),

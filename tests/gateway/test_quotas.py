@@ -33,11 +33,24 @@ MINUTES = 59
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tight(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Nothing is done, and little has room."""
+    """Nothing is done, and few bytes have room."""
     folder = tmp_path_factory.mktemp("tight")
-    limits = {"owner_storage_bytes": ROOM, "owner_queued_hours": 1}
     async with running_world(
-        module_database_url, folder, transcribes=False, transcribe_sync_timeout_ms=100, **limits
+        module_database_url,
+        folder,
+        transcribes=False,
+        transcribe_sync_timeout_ms=100,
+        owner_storage_bytes=ROOM,
+    ) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def busy(other_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """Nothing is done, and one hour may wait."""
+    folder = tmp_path_factory.mktemp("busy")
+    async with running_world(
+        other_database_url, folder, transcribes=False, transcribe_sync_timeout_ms=100, owner_queued_hours=1
     ) as world:
         yield world
 
@@ -63,8 +76,8 @@ def is_too_much(answer: httpx.Response) -> bool:
 
 
 def sound(minutes: int) -> bytes:
-    """Return a long recording of few bytes."""
-    return media.wav(np.zeros(minutes * 60 * 2, np.int16), rate=2)
+    """Return a long recording of no more bytes than it needs."""
+    return media.wav(np.zeros(minutes * 60 * 1_000, np.int16), rate=1_000)
 
 
 class TestStorage:
@@ -181,46 +194,46 @@ class TestStorage:
 
 class TestQueue:
     async def test_a_single_recording_always_finds_room_and_the_next_when_it_has_ended(
-        self, tight: World
+        self, busy: World
     ) -> None:
-        owner = tight.new_owner()
-        first = await tight.post(owner, sound(61), force="1")
+        owner = busy.new_owner()
+        first = await busy.post(owner, sound(61), force="1")
         assert first.status_code == 202
-        assert is_too_much(await tight.post(owner, media.wav()))
+        assert is_too_much(await busy.post(owner, media.wav()))
         run_id = first.json()["runId"]
-        await tight.http.post(f"/api/runs/{run_id}/cancel", headers=tight.bearer(owner))
-        assert (await tight.post(owner, media.wav())).status_code == 202
+        await busy.http.post(f"/api/runs/{run_id}/cancel", headers=busy.bearer(owner))
+        assert (await busy.post(owner, media.wav())).status_code == 202
 
-    async def test_what_is_done_waits_no_more(self, tight: World) -> None:
-        owner = tight.new_owner()
-        await tight.post(owner, sound(MINUTES))
+    async def test_what_is_done_waits_no_more(self, busy: World) -> None:
+        owner = busy.new_owner()
+        await busy.post(owner, sound(MINUTES))
         second = sound(MINUTES - 1)
-        assert is_too_much(await tight.post(owner, second))
+        assert is_too_much(await busy.post(owner, second))
         done = "UPDATE transcript_run SET done_samples = $2::bigint * 60 * 16000 WHERE owner = $1"
-        await tight.database.pool.execute(done, owner, 58)
-        assert (await tight.post(owner, second)).status_code == 202
+        await busy.database.pool.execute(done, owner, 58)
+        assert (await busy.post(owner, second)).status_code == 202
 
-    async def test_of_two_at_once_one_is_accepted(self, tight: World) -> None:
-        owner = tight.new_owner()
+    async def test_of_two_at_once_one_is_accepted(self, busy: World) -> None:
+        owner = busy.new_owner()
         answers = await asyncio.gather(
-            *(tight.post(owner, sound(MINUTES), force="1", priority=str(n)) for n in range(2))
+            *(busy.post(owner, sound(MINUTES), force="1", priority=str(n)) for n in range(2))
         )
         assert sorted(answer.status_code for answer in answers) == [202, 429]
-        assert await tight.count("audio", owner) == 1
+        assert await busy.count("audio", owner) == 1
 
-    async def test_another_run_over_a_recording_counts_too_but_not_the_same_again(self, tight: World) -> None:
-        owner = tight.new_owner()
-        body = (await tight.post(owner, sound(MINUTES))).json()
-        target, headers = f"/api/audios/{body['audioId']}/transcribe", tight.bearer(owner)
-        assert (await tight.http.post(target, headers=headers)).json()["runId"] == body["runId"]
-        other = await tight.http.post(target, params={"language": "de"}, headers=headers)
+    async def test_another_run_over_a_recording_counts_too_but_not_the_same_again(self, busy: World) -> None:
+        owner = busy.new_owner()
+        body = (await busy.post(owner, sound(MINUTES))).json()
+        target, headers = f"/api/audios/{body['audioId']}/transcribe", busy.bearer(owner)
+        assert (await busy.http.post(target, headers=headers)).json()["runId"] == body["runId"]
+        other = await busy.http.post(target, params={"language": "de"}, headers=headers)
         assert is_too_much(other)
 
-    async def test_openais_clients_are_told_to_come_back(self, tight: World) -> None:
-        owner = tight.new_owner()
-        await tight.post(owner, sound(61))
+    async def test_openais_clients_are_told_to_come_back(self, busy: World) -> None:
+        owner = busy.new_owner()
+        await busy.post(owner, sound(61))
         with pytest.raises(openai.RateLimitError) as caught:
-            await ask(tight, owner, media.unlike_others())
+            await ask(busy, owner, media.unlike_others())
         assert caught.value.code == "queue_quota"
         assert caught.value.response.headers["Retry-After"] == "60"
 

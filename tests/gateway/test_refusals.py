@@ -89,6 +89,7 @@ MALFORMED: dict[str, bytes] = {
     "many headers": part("file", b"x", filename="a", headers=b"X: y\r\n" * 100_000) + END,
     "a multipart in a multipart": part("file", b"--b\r\n\r\nx\r\n--b--", headers=b"Content-Type: multipart/mixed; boundary=b\r\n") + END,
     "a field that is no text": part("language", b"\xff\xfe") + FILE + END,
+    "a field whose name is no text": part("x", b"\x80").replace(b'"x"', b'"\xff"') + FILE + END,
     "a field too long": part("language", b"e" * 100_000) + FILE + END,
     "too many fields": b"".join(part(f"f{number}", b"") for number in range(60)) + FILE + END,
     "the same field too often": part("language", b"en") * 60 + FILE + END,

@@ -6,7 +6,7 @@ A route that is added to the table needs an entry in `CALLS`; a parameter of its
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,17 @@ from lingoloop_common.auth import ADMIN, READ, WRITE
 from lingoloop_gateway.description.routes import OPENAI, Route
 from lingoloop_gateway.description.table import ROUTES
 from tests import media
+from tests.gateway.owned import owned_by
+from tests.gateway.tus_client import BYTES
 from tests.gateway.world import BOUNDARY, END, SECRET, World, part, running_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOBODYS = "019a0000-0000-7000-8000-000000000000"
-OWNED = {"audio_id": "audioId", "run_id": "runId"}
-"""Parameters of a path that name what is somebody's, and where an upload's answer names it."""
+OWNED = {"audio_id": "audioId", "run_id": "runId", "upload_id": "uploadId"}
+"""Parameters of a path that name what is somebody's, and where `owned` names it."""
 
-NAMED = {"letter_id": NOBODYS, "model": "whisper-1", "file": "page.css"}
+NAMED = {"index": "0", "letter_id": NOBODYS, "model": "whisper-1", "file": "page.css"}
 """Other parameters."""
 
 JSON = "application/json"
@@ -42,7 +44,10 @@ class Call:
     query: str = ""
     body: bytes = b""
     kind: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
+
+TUS = {"Tus-Resumable": "1.0.0"}
 
 CALLS = {
     "POST /api/audios": Call(202, "?model=long", media.wav()),
@@ -50,13 +55,23 @@ CALLS = {
     "GET /api/audios/{audio_id}": Call(),
     "DELETE /api/audios/{audio_id}": Call(),
     "GET /api/audios/{audio_id}/content": Call(),
+    "GET /api/audios/{audio_id}/peaks": Call(),
     "POST /api/audios/{audio_id}/transcribe": Call(202, "?model=long&force=true"),
     "POST /api/tickets": Call(201, body=b'{"path": "/api/runs/events"}', kind=JSON),
-    "GET /api/runs": Call(),
+    "POST /api/uploads": Call(201, headers={**TUS, "Upload-Length": "9"}),
+    "OPTIONS /api/uploads": Call(204),
+    "HEAD /api/uploads/{upload_id}": Call(headers=TUS),
+    "PATCH /api/uploads/{upload_id}": Call(204, body=b"a", kind=BYTES, headers={**TUS, "Upload-Offset": "0"}),
+    "DELETE /api/uploads/{upload_id}": Call(204, headers=TUS),
+    "POST /api/uploads/{upload_id}": Call(204, headers={**TUS, "X-HTTP-Method-Override": "DELETE"}),
+    "OPTIONS /api/uploads/{upload_id}": Call(204),
+    "GET /api/runs": Call(query="?q=secret"),
     "GET /api/runs/events": Call(),
     "GET /api/runs/{run_id}": Call(),
     "GET /api/runs/{run_id}/progress": Call(),
     "GET /api/runs/{run_id}/segments": Call(),
+    "PATCH /api/runs/{run_id}/segments/{index}": Call(body=b'{"text": "mine"}', kind=JSON),
+    "PUT /api/runs/{run_id}/speakers": Call(body=b'{"speakers": {"A": "Ann"}}', kind=JSON),
     "GET /api/runs/{run_id}/export": Call(query="?fmt=json"),
     "GET /api/runs/{run_id}/events": Call(),
     "POST /api/runs/{run_id}/cancel": Call(202),
@@ -76,12 +91,13 @@ CALLS = {
     "GET /api/docs/{file}": Call(),
 }
 
-SECRETS = {name: route for name, route in ((route.name, route) for route in ROUTES) if route.scope}
+SECRETS = {route.name: route for route in ROUTES if route.scope}
+OF_ONE = [name for name, route in SECRETS.items() if any(parameter in route.path for parameter in OWNED)]
 
 
 TOO_LITTLE = {
     READ: ["", ADMIN, "runs", "runs:reader"],
-    WRITE: ["", ADMIN, f"{READ} {ADMIN}"],
+    WRITE: ["", ADMIN, "runs:writer", f"{READ} {ADMIN}"],
     ADMIN: ["", f"{READ} {WRITE}"],
 }
 """Scopes that do not suffice."""
@@ -114,7 +130,7 @@ async def send(
     """Make a call about an upload, or about nothing that ever was; of a stream that opens, only the first lines are read."""
     call = CALLS[route.name]
     ids = {name: str(upload[where]) if upload else NOBODYS for name, where in OWNED.items()}
-    headers = {"Authorization": authorization} if authorization else {}
+    headers = {**call.headers, **({"Authorization": authorization} if authorization else {})}
     if call.body:
         headers["Content-Type"] = call.kind
     target = route.path.format(**ids, **NAMED) + call.query
@@ -132,6 +148,8 @@ async def send(
 
 def code_of(route: Route, response: httpx.Response) -> str:
     """Return our code of a refusal, which has the shape that its path's clients know."""
+    if route.method == "HEAD":
+        return {401: "unauthorized", 403: "forbidden"}[response.status_code]
     if route.path.startswith(OPENAI):
         theirs = response.json()["error"]["code"]
         return {"invalid_api_key": "unauthorized", "insufficient_permissions": "forbidden"}[theirs]
@@ -146,9 +164,24 @@ async def test_every_route_of_the_table_has_an_entry() -> None:
 @pytest.mark.parametrize("name", SECRETS)
 async def test_its_rightful_caller_may_make_the_call(idle_world: World, name: str) -> None:
     route, owner = SECRETS[name], idle_world.new_owner()
-    upload = await idle_world.accepted(owner, model="long")
+    upload = await owned_by(idle_world, owner)
     response = await send(idle_world, route, signed(owner, scope=route.scope), upload)
     assert response.status_code == CALLS[name].status, response.text
+
+
+@pytest.mark.parametrize("name", [name for name, route in SECRETS.items() if route.scope == READ])
+async def test_writing_includes_reading(idle_world: World, name: str) -> None:
+    owner = idle_world.new_owner()
+    upload = await owned_by(idle_world, owner)
+    response = await send(idle_world, SECRETS[name], signed(owner, scope=WRITE), upload)
+    assert response.status_code == CALLS[name].status, response.text
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+@pytest.mark.parametrize("given", ["nonsense", "1", "%00", "%2e%2e", "a%2Fb"])
+async def test_an_id_that_is_none_is_404(idle_world: World, name: str, given: str) -> None:
+    response = await send(idle_world, SECRETS[name], signed("ann"), dict.fromkeys(OWNED.values(), given))
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -156,7 +189,7 @@ async def test_without_a_good_token_every_call_is_401_and_changes_nothing(
     idle_world: World, name: str
 ) -> None:
     owner = idle_world.new_owner()
-    upload = await idle_world.accepted(owner, model="long")
+    upload = await owned_by(idle_world, owner)
     before, rows = idle_world.stored(), await state(idle_world, owner)
     for how, authorization in strangers(owner).items():
         response = await send(idle_world, SECRETS[name], authorization, upload)
@@ -169,7 +202,7 @@ async def test_without_a_good_token_every_call_is_401_and_changes_nothing(
 @pytest.mark.parametrize("name", SECRETS)
 async def test_without_the_scope_every_call_is_403_and_changes_nothing(idle_world: World, name: str) -> None:
     route, owner = SECRETS[name], idle_world.new_owner()
-    upload = await idle_world.accepted(owner, model="long")
+    upload = await owned_by(idle_world, owner)
     before, rows = idle_world.stored(), await state(idle_world, owner)
     assert route.scope
     for scope in TOO_LITTLE[route.scope]:
@@ -183,11 +216,11 @@ async def test_without_the_scope_every_call_is_403_and_changes_nothing(idle_worl
 async def test_nobody_learns_of_what_is_somebody_elses_nor_changes_it(idle_world: World, name: str) -> None:
     """An id of somebody else's is answered like one that never was, byte for byte; lists do not hold it."""
     route, owner, other = SECRETS[name], idle_world.new_owner(), idle_world.new_owner()
-    upload = await idle_world.accepted(owner, model="long", filename="secret-name.wav")
+    upload = await owned_by(idle_world, owner)
     before = await state(idle_world, owner)
     response = await send(idle_world, route, signed(other), upload)
     tells_nothing(response, upload)
-    if any(parameter in route.path for parameter in OWNED):
+    if name in OF_ONE:
         never = await send(idle_world, route, signed(other))
         assert response.status_code == never.status_code == 404
         assert response.content == never.content
@@ -210,12 +243,14 @@ async def test_a_token_in_the_address_counts_only_where_the_table_says_so(
     idle_world: World, name: str
 ) -> None:
     route, owner = SECRETS[name], idle_world.new_owner()
-    upload = await idle_world.accepted(owner, model="long")
+    upload = await owned_by(idle_world, owner)
     call = CALLS[name]
     ids = {each: str(upload[where]) for each, where in OWNED.items()}
     query = {"access_token": signed(owner).removeprefix("Bearer ")}
     address = httpx.URL(route.path.format(**ids, **NAMED)).copy_merge_params(query)
-    async with idle_world.http.stream(route.method, address, content=call.body) as response:
+    async with idle_world.http.stream(
+        route.method, address, headers=call.headers, content=call.body
+    ) as response:
         assert response.status_code == (200 if route.token_in_query else 401)
 
 
@@ -232,7 +267,8 @@ async def test_where_tokens_are_for_somebody_each_call_wants_those(
 def tells_nothing(response: httpx.Response, upload: Mapping[str, Any]) -> None:
     """What is answered names none of the upload's ids, nor its file."""
     text = response.headers.get("X-Data", "") or response.text
-    for word in (upload["audioId"], upload["runId"], upload["jobId"], "secret-name"):
+    text += response.headers.get("Location", "")
+    for word in (*(upload[name] for name in (*OWNED.values(), "jobId")), "secret-name", "secret-word"):
         assert word not in text
 
 
@@ -248,4 +284,10 @@ async def state(world: World, owner: str) -> list[Any]:
         " FROM transcript_run r WHERE owner = $1 ORDER BY r.id",
         owner,
     )
-    return [tuple(row) for row in rows]
+    others = await world.database.pool.fetchrow(
+        "SELECT (SELECT array_agg(id ORDER BY id) FROM upload WHERE owner = $1),"
+        " (SELECT array_agg(speakers ORDER BY id) FROM transcript_run WHERE owner = $1),"
+        " (SELECT count(*) FROM segment_edit e JOIN transcript_run r ON r.id = e.run_id WHERE owner = $1)",
+        owner,
+    )
+    return [*map(tuple, rows), tuple(others or ())]

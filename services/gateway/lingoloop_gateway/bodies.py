@@ -80,6 +80,8 @@ async def read_form(
                     content_type = part.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream")
                     received = await receive(_file(part), part.filename or "recording", content_type)
                 elif part.name:
+                    if not _is_text(part.name):
+                        raise Problem("bad_request", "the name of a part is not UTF-8")
                     fields.append((part.name, await _field(part)))
         except (ValueError, AssertionError) as error:
             raise Problem("bad_request", f"the form cannot be read: {error}") from error
@@ -94,6 +96,11 @@ async def read_form(
         if received is not None:
             await drop(received)
         raise
+
+
+def _is_text(name: str) -> bool:
+    """Whether a header's bytes were UTF-8: aiohttp reads others as lone surrogates, which no answer could repeat."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 async def _file(part: BodyPartReader) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from lingoloop_common.auth import WRITE, Callers
 from lingoloop_common.errors import Problem
@@ -26,15 +27,18 @@ def _said(text: str) -> str:
     return name
 
 
+NOT_BLANK: JsonDict = {"pattern": r"[^\s\x00-\x1f\x7f-\x9f]"}
+"""For the description: `plain` leaves something of such a text."""
+
 Text = Annotated[str, Field(max_length=5_000), AfterValidator(plain)]
-Label = Annotated[str, Field(max_length=40), AfterValidator(_said)]
-Name = Annotated[str, Field(max_length=100), AfterValidator(_said)]
+Label = Annotated[str, Field(max_length=40, json_schema_extra=NOT_BLANK), AfterValidator(_said)]
+Name = Annotated[str, Field(max_length=100, json_schema_extra=NOT_BLANK), AfterValidator(_said)]
 
 
 class SegmentEdit(BaseModel):
     """What is changed; null is as the machine has it, an empty text says that nothing was said."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1})
 
     text: Text | None = None
     speaker: Label | None = None
@@ -45,7 +49,7 @@ class SpeakerNames(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    speakers: dict[Label, Name] = Field(max_length=100)
+    speakers: dict[Label, Name] = Field(max_length=100, json_schema_extra={"additionalProperties": False})
 
 
 class Edits:

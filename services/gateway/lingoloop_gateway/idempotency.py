@@ -21,7 +21,8 @@ SQL = load_queries(__package__, "idempotency.sql")
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 
-KEY = re.compile(r"[\x20-\x7e]{1,255}")
+KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+"""HTTP takes no spaces at the ends of a header's value."""
 
 
 @dataclass(frozen=True, slots=True)

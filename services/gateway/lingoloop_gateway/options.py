@@ -56,7 +56,8 @@ class UploadOptions(RunOptions):
 class ImportOptions(UploadOptions):
     """The fields of an import, in JSON."""
 
-    url: str
+    url: str = Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+    """Where the recording is; reachable for everybody."""
 
     @field_validator("url")
     @classmethod
@@ -80,16 +81,23 @@ def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
     Raises:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
-    return checked(AgainOptions, {**query, **(json_object(body) if body else {})})
+    asked, given = checked(AgainOptions, query), _in_json(AgainOptions, body or b"{}")
+    return asked.model_copy(update=given)
 
 
 def read_import_options(query: Mapping[str, Any], body: bytes) -> ImportOptions:
-    """Check the fields of an import; those in the body win.
+    """Check the fields of an import; those in the body, which names the address, win.
 
     Raises:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
-    return checked(ImportOptions, {**query, **json_object(body)})
+    asked, given = read_options(query), _in_json(ImportOptions, body)
+    return ImportOptions.model_validate({**asked.model_dump(exclude_unset=True), **given})
+
+
+def _in_json(model: type[BaseModel], body: bytes) -> dict[str, Any]:
+    """Return the fields that are given in JSON, which tells numbers and truth from text."""
+    return checked(model, json_object(body), strict=True).model_dump(exclude_unset=True)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -103,10 +111,13 @@ def json_object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def checked(model: type[Options], fields: Mapping[str, Any]) -> Options:
-    """Return the fields as a model; raise Problem `invalid_value`, which names each wrong field."""
+def checked(model: type[Options], fields: Mapping[str, Any], *, strict: bool = False) -> Options:
+    """Return the fields as a model; raise Problem `invalid_value`, which names each wrong field.
+
+    With `strict`, a text is no number and no truth, nor a number the latter.
+    """
     try:
-        return model.model_validate(dict(fields))
+        return model.model_validate(dict(fields), strict=strict)
     except ValidationError as error:
         wrong = {
             ".".join(map(str, item["loc"])): item["msg"].removeprefix("Value error, ")

@@ -10,10 +10,13 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from lingoloop_common.errors import PROBLEMS
 from lingoloop_gateway.description.examples import EXAMPLES
+from lingoloop_gateway.description.headers import HEADERS, OF_STATUS
 from lingoloop_gateway.description.openai_shapes import OpenAiProblem
-from lingoloop_gateway.description.problems import MEANINGS, openai_problems_of, problems_of
+from lingoloop_gateway.description.problems import CAUSES, MEANINGS, openai_problems_of, problems_of
 from lingoloop_gateway.description.routes import (
     ID,
+    IDEMPOTENCY_KEY,
+    INDEX,
     JSON,
     OPENAI,
     TEXT,
@@ -24,6 +27,7 @@ from lingoloop_gateway.description.routes import (
     Untitled,
 )
 from lingoloop_gateway.description.shapes import Problem
+from lingoloop_gateway.idempotency import REPLAYED
 from lingoloop_gateway.openai_errors import SERVER_ERROR, WRONG_REQUEST
 
 REF = "#/components/schemas/{model}"
@@ -38,8 +42,18 @@ carries `X-Request-Id`, which the server's log names too.
 | --- | --- | --- |
 """
 
+ABOUT_CAUSES = """
+
+Why a run has failed, its `error` and the `cause` of `run_failed` say by another `code`; where a repeat could help, it was
+repeated before.
+
+| code | means |
+| --- | --- |
+"""
+
 TAGS = {
     "Recordings": "Upload, list, fetch and delete recordings.",
+    "Uploads": "Resumable uploads by tus 1.0.0, for its unmodified clients.",
     "Runs": "Follow transcriptions and read what they found.",
     "OpenAI": "OpenAI's audio API, for its unmodified clients.",
     "Operators": "Workers and failed work, for tokens with the scope `admin`.",
@@ -49,6 +63,8 @@ TAGS = {
 PATH_PARAMETERS: Mapping[str, tuple[Schema, str]] = {
     "audio_id": (ID, "The recording's id."),
     "run_id": (ID, "The run's id."),
+    "upload_id": (ID, "The upload's id, the end of its `Location`."),
+    "index": (INDEX, "The segment's index."),
     "letter_id": (ID, "The dead letter's id."),
     "model": (TEXT, "The model's name."),
     "file": (TEXT, "The file's name."),
@@ -68,25 +84,6 @@ SECURITY = {
     },
 }
 
-HEADERS: Mapping[str, str] = {
-    "X-Request-Id": "Names this request in the server's log.",
-    "Retry-After": "Seconds to wait.",
-    "WWW-Authenticate": "`Bearer`.",
-    "Location": "Where the run is.",
-    "ETag": "Names the bytes: their SHA-256.",
-    "Last-Modified": "When the recording came.",
-    "Accept-Ranges": "`bytes`.",
-    "Content-Range": "Which bytes these are, and of how many.",
-    "Content-Disposition": "The file's name.",
-    "Lingoloop-Run-Id": "The run's id in this API.",
-}
-
-HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = {
-    401: ("WWW-Authenticate",),
-    416: ("Content-Range",),
-    429: ("Retry-After",),
-}
-
 
 def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
     """Return the document."""
@@ -97,21 +94,21 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "LingoLoop", "version": version, "description": ABOUT + _table_of_problems()},
+        "info": {"title": "LingoLoop", "version": version, "description": _about()},
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": says} for name, says in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": SECURITY,
-            "headers": {name: _header(says) for name, says in HEADERS.items()},
         },
     }
 
 
-def _table_of_problems() -> str:
-    lines = (f"| `{code}` | {PROBLEMS[code].value} | {MEANINGS[code]} |" for code in PROBLEMS)
-    return "\n".join(lines)
+def _about() -> str:
+    problems = (f"| `{code}` | {PROBLEMS[code].value} | {MEANINGS[code]} |" for code in PROBLEMS)
+    causes = (f"| `{code}` | {means} |" for code, means in CAUSES.items())
+    return ABOUT + "\n".join(problems) + ABOUT_CAUSES + "\n".join(causes)
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -122,7 +119,8 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.says:
         operation["description"] = route.says
-    parameters = [*_path_parameters(route.path), *map(_parameter, route.parameters)]
+    asked = (*route.parameters, IDEMPOTENCY_KEY) if route.once else route.parameters
+    parameters = [*_path_parameters(route.path), *map(_parameter, asked)]
     if parameters:
         operation["parameters"] = parameters
     if route.body:
@@ -157,47 +155,49 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses = {str(status): _good(answer) for status, answer in route.answers.items()}
+    responses = {str(status): _good(route, answer) for status, answer in route.answers.items()}
     theirs = route.path.startswith(OPENAI)
     for status, codes in (openai_problems_of(route) if theirs else problems_of(route)).items():
         says = " ".join(f"`{code}`: {MEANINGS[code]}" if code in MEANINGS else f"`{code}`." for code in codes)
-        responses[str(status.value)] = {
-            "description": says,
-            "headers": _headers(HEADERS_OF_STATUS.get(status, ())),
-            "content": _openai_fault(status, codes) if theirs else _fault(status, codes),
-        }
+        headers = (*route.headers, *OF_STATUS.get(status, ()))
+        refusal = responses[str(status)] = {"description": says, "headers": _headers(headers)}
+        if route.method != "HEAD":
+            refusal["content"] = _openai_fault(status, codes) if theirs else _fault(codes)
     return responses
 
 
-def _good(answer: Answer) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": answer.says, "headers": _headers(answer.headers)}
+def _good(route: Route, answer: Answer) -> dict[str, Any]:
+    sometimes = (*answer.sometimes, REPLAYED) if route.once else answer.sometimes
+    headers = _headers((*route.headers, *answer.headers), sometimes)
+    response: dict[str, Any] = {"description": answer.says, "headers": headers}
     if answer.content:
         response["content"] = _content(answer.content)
     return response
 
 
-def _headers(names: Iterable[str]) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+def _headers(always: Iterable[str], sometimes: Iterable[str] = ()) -> dict[str, Any]:
+    names = {**dict.fromkeys(("X-Request-Id", *always), True), **dict.fromkeys(sometimes, False)}
+    return {name: _header(name, required=required) for name, required in names.items()}
 
 
-def _header(says: str) -> dict[str, Any]:
-    return {"description": says, "schema": {"type": "string"}}
+def _header(name: str, *, required: bool) -> dict[str, Any]:
+    return {"description": HEADERS[name], "required": required, "schema": {"type": "string"}}
 
 
-def _fault(status: HTTPStatus, codes: tuple[str, ...]) -> dict[str, Any]:
+def _fault(codes: tuple[str, ...]) -> dict[str, Any]:
     """Return a problem's schema, narrowed to what this answer may say."""
-    code, detail = codes[0], MEANINGS[codes[0]]
+    status, detail = PROBLEMS[codes[0]], MEANINGS[codes[0]]
     narrowed = {"status": {"const": status.value}, "code": {"enum": list(codes)}}
     schema = {"$ref": REF.format(model=Problem.__name__), "properties": narrowed}
     example = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    return {PROBLEM_JSON: {"schema": schema, "example": {**example, "code": code, "error": detail}}}
+    return {PROBLEM_JSON: {"schema": schema, "example": {**example, "code": codes[0], "error": detail}}}
 
 
-def _openai_fault(status: HTTPStatus, codes: tuple[str, ...]) -> dict[str, Any]:
+def _openai_fault(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
     narrowed = {"error": {"properties": {"code": {"enum": list(codes)}}}}
     schema = {"$ref": REF.format(model=OpenAiProblem.__name__), "properties": narrowed}
     kind = SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else WRONG_REQUEST
-    error = {"message": status.description, "type": kind, "param": None, "code": codes[0]}
+    error = {"message": HTTPStatus(status).description, "type": kind, "param": None, "code": codes[0]}
     return {JSON: {"schema": schema, "example": {"error": error}}}
 
 

@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from lingoloop_gateway.dead_letters import Selection
 from lingoloop_gateway.description import openai_shapes, shapes
-from lingoloop_gateway.options import AgainOptions
+from lingoloop_gateway.edits import SegmentEdit, SpeakerNames
+from lingoloop_gateway.options import AgainOptions, ImportOptions
 from lingoloop_gateway.tickets import Wish
 
 AUDIO, RUN, JOB, OTHER = (f"019aa3f2-7c1b-7d40-9a51-3f0c5e2b8a1{digit}" for digit in "0123")
@@ -45,6 +46,7 @@ DESCRIBED = {
     "filename": "meeting.m4a",
     "durationMs": 3600000,
     "language": "en",
+    "speakers": {"A": "Ann"},
     "createdAt": CREATED,
     "updatedAt": ENDED,
     "completedAt": None,
@@ -83,6 +85,9 @@ WORKER = {
 MODEL = {"id": "whisper-1", "object": "model", "created": 1795770000, "owned_by": "lingoloop"}
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
+    ImportOptions: {"url": "https://recordings.example/meeting.m4a", "language": "en"},
+    SegmentEdit: {"text": "Good morning!", "speaker": "A"},
+    SpeakerNames: {"speakers": {"A": "Ann"}},
     AgainOptions: {"language": "de", "priority": 5},
     Wish: {"path": f"/api/runs/{RUN}/events"},
     Selection: {"code": "engine_failed"},
@@ -133,6 +138,26 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
         "completedAt": None,
     },
     shapes.SegmentPage: {"items": [SEGMENT], "nextCursor": "0"},
+    shapes.TranscriptSegment: {
+        **SEGMENT,
+        "text": "Good morning!",
+        "words": [WORDS[0], {**WORDS[1], "word": "morning!"}],
+        "speaker": "A",
+        "speakerName": "Ann",
+        "edited": True,
+    },
+    shapes.Waveform: {
+        "version": 2,
+        "channels": 1,
+        "sample_rate": 16000,
+        "samples_per_pixel": 28800,
+        "bits": 8,
+        "length": 3,
+        "data": [-2, 3, -71, 64, -15, 18],
+        "durationMs": 5400,
+        "complete": True,
+        "pending": False,
+    },
     shapes.Transcript: {**DESCRIBED, "segments": [SEGMENT]},
     shapes.Fleet: {
         "message": "1 of 1 workers take work",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,9 @@ from lingoloop_common.http import Handler
 from lingoloop_gateway.description.document import openapi
 from lingoloop_gateway.description.table import ROUTES
 
-FOLDER = Path(__file__).parent.parent / "static" / "docs"
+OURS = Path(__file__).parent.parent / "static" / "docs"
 
-FILES = {
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "page.js": "text/javascript",
-    "page.css": "text/css",
-}
+TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
@@ -46,14 +42,23 @@ PAGE = """<!doctype html>
 """
 
 
+def swagger_ui() -> Path:
+    """Return the folder of Swagger UI's own files, which a package carries; its code, for other servers, is not run."""
+    found = find_spec("swagger_ui")
+    assert found is not None  # a dependency
+    assert found.submodule_search_locations  # a package
+    return Path(found.submodule_search_locations[0]) / "static"
+
+
 def description_routes() -> list[web.RouteDef]:
     """Return the routes; the documents are made once."""
-    here = version("lingoloop-gateway")
+    here, theirs = version("lingoloop-gateway"), swagger_ui()
+    files = [OURS / "page.js", OURS / "page.css", theirs / "swagger-ui-bundle.js", theirs / "swagger-ui.css"]
     return [
         web.get("/api/openapi.json", _document(openapi(ROUTES, version=here))),
         web.get("/api/asyncapi.json", _document(asyncapi(version=here))),
         web.get("/api/docs", get_page),
-        web.get("/api/docs/{file}", get_file),
+        web.get("/api/docs/{file}", _one_of({path.name: path for path in files})),
     ]
 
 
@@ -75,9 +80,11 @@ async def get_page(request: web.Request) -> web.Response:
     )
 
 
-async def get_file(request: web.Request) -> web.StreamResponse:
-    """Answer with a script or a style of the page."""
-    name = request.match_info["file"]
-    if name not in FILES:
-        raise Problem("not_found", "there is no such file")
-    return web.FileResponse(FOLDER / name, headers={**HEADERS, "Content-Type": FILES[name]})
+def _one_of(files: Mapping[str, Path]) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        path = files.get(request.match_info["file"])
+        if path is None:
+            raise Problem("not_found", "there is no such file")
+        return web.FileResponse(path, headers={**HEADERS, "Content-Type": TYPES[path.suffix]})
+
+    return answer

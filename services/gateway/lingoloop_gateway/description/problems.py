@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
 
-from lingoloop_common.errors import PROBLEMS, WORK_ERRORS, TusStatus
+from lingoloop_common.errors import PROBLEMS, WORK_ERRORS
 from lingoloop_gateway.description.routes import Route
 from lingoloop_gateway.openai_errors import FAILURES_TOLD, PROBLEMS_TOLD
 
@@ -36,16 +35,32 @@ MEANINGS: Mapping[str, str] = {
     "storage_full": "The recording cannot be stored.",
 }
 
+CAUSES: Mapping[str, str] = {
+    "not_audio": "The file holds no sound that can be decoded.",
+    "too_long": "The recording is longer than the server takes.",
+    "audio_missing": "The recording is not in the storage any more.",
+    "unknown_language": "The engine does not know the language.",
+    "too_large": "The file to import is larger than the server takes.",
+    "import_refused": "The address of the import cannot be called, or holds no file.",
+    "canceled": "It was cancelled, or its recording deleted.",
+    "worker_lost": "Workers vanished again and again while they worked on it.",
+    "slot_died": "The engine's process ended.",
+    "deadline": "The work took too long.",
+    "engine_failed": "The engine gave up.",
+    "storage_failed": "The storage could not be read or written.",
+    "import_failed": "The server that has the file did not answer, or broke off.",
+    "internal_error": "Something went wrong in the server.",
+}
+"""Of `errors.WORK_ERRORS`: why a run failed."""
+
 OF_EVERY_CALL = ("bad_request", "too_many_requests", "internal_error", "unavailable")
 OF_CALLS_WITH_A_TOKEN = ("unauthorized", "forbidden")
 OF_ONE = ("not_found",)
 OF_A_BODY = ("too_large",)
+OF_A_KEY = ("invalid_value",)
 
 
-Status: TypeAlias = HTTPStatus | TusStatus
-
-
-def problems_of(route: Route) -> Mapping[Status, tuple[str, ...]]:
+def problems_of(route: Route) -> Mapping[int, tuple[str, ...]]:
     """Return the codes of the problems that a call may answer, by status."""
     codes = {
         *route.problems,
@@ -53,13 +68,14 @@ def problems_of(route: Route) -> Mapping[Status, tuple[str, ...]]:
         *(OF_CALLS_WITH_A_TOKEN if route.scope else ()),
         *(OF_ONE if "{" in route.path else ()),
         *(OF_A_BODY if route.body else ()),
+        *(OF_A_KEY if route.once else ()),
     }
     return _by_status((PROBLEMS[code], code) for code in PROBLEMS if code in codes)
 
 
-def openai_problems_of(route: Route) -> Mapping[Status, tuple[str, ...]]:
+def openai_problems_of(route: Route) -> Mapping[int, tuple[str, ...]]:
     """Return the same in the words of OpenAI's API; a run's failure has the status of its cause."""
-    told: list[tuple[Status, str]] = []
+    told: list[tuple[int, str]] = []
     for status, codes in problems_of(route).items():
         for code in codes:
             if code == "run_failed":
@@ -70,13 +86,13 @@ def openai_problems_of(route: Route) -> Mapping[Status, tuple[str, ...]]:
     return _by_status(dict.fromkeys(told))
 
 
-def _status_of(cause: str) -> Status:
+def _status_of(cause: str) -> int:
     how = FAILURES_TOLD.get(cause)
     return how.status if how else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _by_status(pairs: Iterable[tuple[Status, str]]) -> Mapping[Status, tuple[str, ...]]:
-    codes: defaultdict[Status, list[str]] = defaultdict(list)
+def _by_status(pairs: Iterable[tuple[int, str]]) -> Mapping[int, tuple[str, ...]]:
+    codes: defaultdict[int, list[str]] = defaultdict(list)
     for status, code in pairs:
-        codes[status].append(code)
+        codes[int(status)].append(code)
     return {status: tuple(codes[status]) for status in sorted(codes)}

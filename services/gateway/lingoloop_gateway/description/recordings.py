@@ -13,20 +13,23 @@ from lingoloop_gateway.description.routes import (
     json_of,
     limit,
 )
-from lingoloop_gateway.description.shapes import Accepted, Audio, AudioPage, Receipt, Taken, Ticket
-from lingoloop_gateway.options import AgainOptions, UploadOptions
+from lingoloop_gateway.description.shapes import Accepted, Audio, AudioPage, Receipt, Taken, Ticket, Waveform
+from lingoloop_gateway.options import AgainOptions, ImportOptions, UploadOptions
 from lingoloop_gateway.parameters import LIST_LIMIT
+from lingoloop_gateway.peaks import MOST_POINTS, POINTS
 from lingoloop_gateway.tickets import Wish
 
 FORM = "multipart/form-data"
 
 ABOUT_UPLOADS = (
     "Send the bytes as the body, with their `Content-Type` and the options in the query; or a form with one part named "
-    "`file`, its options in the query or as fields. A small recording is answered with its words, a large one with 202."
+    "`file`, its options in the query or as fields; or JSON with the `url` of a file that the server is to fetch. A small "
+    "recording is answered with its words, a large one and one that is to be fetched with 202. The same bytes and options as "
+    "before give the run that exists and has not failed, `reused`, unless `force` is set."
 )
 
 ACCEPTED = {
-    200: json_of(Accepted, "It is transcribed; or there was such a run already."),
+    200: json_of(Accepted, "It is transcribed; or there was such a run already.", sometimes=("Location",)),
     202: json_of(Taken, "It will be transcribed.", headers=("Location",)),
 }
 
@@ -48,10 +51,11 @@ ROUTES = (
         ACCEPTED,
         # `not_found`: it was deleted while the client waited.
         ("not_found", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed",
-         "storage_full"),
+         "storage_full", "storage_quota", "queue_quota"),
         says=ABOUT_UPLOADS,
         parameters=in_query(UploadOptions),
-        body={"*/*": ANY_BYTES, FORM: form_of(UploadOptions, others=False)},
+        body={"*/*": ANY_BYTES, FORM: form_of(UploadOptions, others=False), JSON: ImportOptions},
+        once=True,
     ),
     Route(
         "GET", "/api/audios", "List recordings", "Recordings", READ,
@@ -75,18 +79,37 @@ ROUTES = (
             206: Answer("The bytes that `Range` names.", {"*/*": ANY_BYTES}, ("ETag", "Content-Range")),
             304: Answer("The client has them already.", headers=("ETag",)),
         },
-        ("precondition_failed", "range_not_satisfiable"),
+        # `conflict`: it is still to be fetched.
+        ("conflict", "precondition_failed", "range_not_satisfiable"),
         parameters=CONDITIONS,
         token_in_query=True,
     ),
     Route(
+        "GET", "/api/audios/{audio_id}/peaks", "Fetch a recording's waveform", "Recordings", READ,
+        {
+            200: json_of(Waveform, "As much of it as was heard so far.", sometimes=("ETag",)),
+            304: Answer("The client has it already.", headers=("ETag",)),
+        },
+        ("invalid_value",),
+        says="In the JSON of BBC's audiowaveform, with `durationMs`, `complete` and `pending` beside it.",
+        parameters=(
+            Parameter(
+                "points",
+                {"type": "integer", "minimum": 1, "maximum": MOST_POINTS, "default": POINTS},
+                "How many pairs it may have at most.",
+            ),
+            Parameter("If-None-Match", {"type": "string"}, "Answers 304 where the waveform has this `ETag`.", place="header"),
+        ),
+    ),
+    Route(
         "POST", "/api/audios/{audio_id}/transcribe", "Transcribe a recording again", "Recordings", WRITE,
         ACCEPTED,
-        ("invalid_value", "unknown_lane", "run_failed"),
+        ("conflict", "invalid_value", "unknown_lane", "run_failed", "queue_quota"),
         says="With other options: the same ones give the run that exists, unless `force` is set.",
         parameters=in_query(AgainOptions),
         body={JSON: AgainOptions},
         body_required=False,
+        once=True,
     ),
     Route(
         "POST", "/api/tickets", "Make a ticket for an address", "Recordings", READ,
@@ -95,5 +118,6 @@ ROUTES = (
         says="A ticket stands in for the token where a browser cannot set a header: event streams, content, exports. It "
         "must be opened within a minute, and is good for that path for 12 hours.",
         body={JSON: Wish},
+        once=True,
     ),
 )  # fmt: skip

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from lingoloop_gateway.cursors import CURSOR
+from lingoloop_gateway.idempotency import HEADER, KEY
+from lingoloop_gateway.parameters import INDEX_MOST
 
 Schema = Mapping[str, Any]
 
@@ -15,6 +17,7 @@ JSON = "application/json"
 ANY_BYTES: Schema = {"type": "string", "format": "binary"}
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "format": "uuid"}
+INDEX: Schema = {"type": "integer", "minimum": 0, "maximum": INDEX_MOST}
 
 CURSOR_SCHEMA: Schema = {"type": "string", "pattern": f"^({CURSOR})?$"}
 
@@ -40,13 +43,23 @@ class Parameter:
     place: str = "query"
 
 
+IDEMPOTENCY_KEY = Parameter(
+    HEADER,
+    {"type": "string", "pattern": f"^{KEY.pattern}$"},
+    "A text of your own for this very request. Sent again with it within a day, it makes nothing twice and is answered as "
+    "the first time; another request with the same key is 422.",
+    place="header",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A good answer: what it means, what it holds by media type (a model or a schema), and its headers."""
+    """A good answer: what it means, what it holds by media type (a model or a schema), its headers, those that it may have."""
 
     says: str
     content: Mapping[str, type[BaseModel] | Schema] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
+    sometimes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,8 @@ class Route:
         body: models or schemas by media type.
         body_required: whether a call without a body is wrong.
         token_in_query: whether `?access_token=` is taken too.
+        once: whether an `Idempotency-Key` is taken.
+        headers: what every answer has, a refusal too.
     """
 
     method: str
@@ -74,6 +89,8 @@ class Route:
     body: Mapping[str, type[BaseModel] | Schema] = field(default_factory=dict)
     body_required: bool = True
     token_in_query: bool = False
+    once: bool = False
+    headers: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,9 +98,11 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-def json_of(model: type[BaseModel], says: str, *, headers: tuple[str, ...] = ()) -> Answer:
+def json_of(
+    model: type[BaseModel], says: str, *, headers: tuple[str, ...] = (), sometimes: tuple[str, ...] = ()
+) -> Answer:
     """Return an answer of one JSON object."""
-    return Answer(says, {JSON: model}, headers)
+    return Answer(says, {JSON: model}, headers, sometimes)
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, Schema]:

@@ -2,10 +2,19 @@
 
 from lingoloop_common.auth import READ, WRITE
 from lingoloop_common.contracts.states import RunStatus
-from lingoloop_gateway.description.routes import TEXT, Answer, Parameter, Route, cursor, json_of, limit
-from lingoloop_gateway.description.shapes import Progress, Run, RunPage, SegmentPage, Transcript
+from lingoloop_gateway.description.routes import JSON, TEXT, Answer, Parameter, Route, cursor, json_of, limit
+from lingoloop_gateway.description.shapes import (
+    Progress,
+    Run,
+    RunPage,
+    SegmentPage,
+    Transcript,
+    TranscriptSegment,
+)
+from lingoloop_gateway.edits import SegmentEdit, SpeakerNames
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.parameters import INDEX_MOST, LIST_LIMIT, SEGMENTS_LIMIT
+from lingoloop_gateway.search_words import QUERY_LENGTH
 
 STATUSES = "|".join(RunStatus)
 
@@ -16,6 +25,18 @@ STATUS = Parameter(
 )
 
 FORMAT = Parameter("fmt", {"type": "string", "enum": list(FORMATS), "default": "txt"}, "The file's format.")
+
+SAID = Parameter(
+    "q",
+    {"type": "string", "maxLength": QUERY_LENGTH},
+    "Only runs in which all of this is said, or that are called so: words, and phrases in quotes. Each has `matches` then.",
+)
+
+ORIGINAL = Parameter(
+    "original",
+    {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"},
+    "With `1`, as the machine has it, without what people have changed.",
+)
 
 SEGMENT_CURSOR = cursor({"type": "integer", "minimum": -1, "maximum": INDEX_MOST})
 
@@ -44,7 +65,7 @@ ROUTES = (
         "GET", "/api/runs", "List runs", "Runs", READ,
         {200: json_of(RunPage, "A page.")},
         ("invalid_value",),
-        parameters=(STATUS, limit(50, LIST_LIMIT), cursor()),
+        parameters=(STATUS, SAID, limit(50, LIST_LIMIT), cursor()),
     ),
     Route(
         "GET", "/api/runs/events", "Follow all runs", "Runs", READ,
@@ -65,7 +86,20 @@ ROUTES = (
         "GET", "/api/runs/{run_id}/segments", "Read the segments so far", "Runs", READ,
         {200: json_of(SegmentPage, "A page.")},
         ("invalid_value",),
-        parameters=(limit(100, SEGMENTS_LIMIT), SEGMENT_CURSOR),
+        parameters=(limit(100, SEGMENTS_LIMIT), SEGMENT_CURSOR, ORIGINAL),
+    ),
+    Route(
+        "PATCH", "/api/runs/{run_id}/segments/{index}", "Correct a segment", "Runs", WRITE,
+        {200: json_of(TranscriptSegment, "The segment as it is now.")},
+        ("invalid_value",),
+        says="What is left out stays; null brings the machine's back. The words of a new text have times, too.",
+        body={JSON: SegmentEdit},
+    ),
+    Route(
+        "PUT", "/api/runs/{run_id}/speakers", "Name the speakers", "Runs", WRITE,
+        {200: json_of(SpeakerNames, "All names that there are now.")},
+        ("invalid_value",),
+        body={JSON: SpeakerNames},
     ),
     Route(
         "GET", "/api/runs/{run_id}/export", "Fetch the transcript as a file", "Runs", READ,
@@ -77,7 +111,7 @@ ROUTES = (
             )
         },
         ("invalid_value",),
-        parameters=(FORMAT,),
+        parameters=(FORMAT, ORIGINAL),
         token_in_query=True,
     ),
     Route(

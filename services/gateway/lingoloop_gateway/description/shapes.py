@@ -1,7 +1,7 @@
 """The shapes of answers. Handlers write them as plain dicts; the contract test holds every answer against these."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, RootModel
@@ -15,6 +15,9 @@ from lingoloop_common.errors import PROBLEMS
 def left_out() -> Any:
     """Return a field that is left out where it does not apply; all others are always there, if only as null."""
     return Field(None, exclude_if=lambda value: value is None)
+
+
+Sha256 = Annotated[str, Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
 
 
 class Shape(Wire):
@@ -55,12 +58,14 @@ class Audio(Shape):
 
     id: UUID
     filename: str
-    content_type: str
-    size_bytes: int
+    content_type: str | None
+    """Null, as are its size and SHA-256, while it is still to be fetched from where it is."""
+
+    size_bytes: int | None
     duration_ms: int | None
     """Null until it is known."""
 
-    sha256: str = Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
+    sha256: Sha256 | None
     created_at: datetime
     runs: list[RunOfAudio]
     """The newest of its runs, up to 100."""
@@ -83,8 +88,10 @@ class Receipt(Shape):
     runs: int
     segments: int
     events: int
-    size_bytes: int
-    sha256: str = Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
+    size_bytes: int | None
+    """Null, as is its SHA-256, where it had not been fetched from where it was."""
+
+    sha256: Sha256 | None
     deleted_at: datetime
 
 
@@ -97,15 +104,33 @@ class Run(Shape, RunState):
     language: str | None
     """As asked for, or as found."""
 
+    speakers: dict[str, str]
+    """The names that were given to speakers, by label."""
+
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None
 
 
+class Match(Shape):
+    """A segment in which is said what was searched for."""
+
+    index: int
+    start: float
+    text: str
+
+
+class ListedRun(Run):
+    """A run in a list."""
+
+    matches: list[Match] | None = left_out()
+    """With `q`: up to three segments that hold the most of it; none where only the recording's name does."""
+
+
 class RunPage(Shape):
     """A page of runs, the newest first."""
 
-    items: list[Run]
+    items: list[ListedRun]
     next_cursor: str | None
     """Null on the last page."""
 
@@ -116,7 +141,7 @@ class AudioOfRun(Shape):
     id: UUID
     filename: str
     duration_ms: int | None
-    size_bytes: int
+    size_bytes: int | None
 
 
 class Job(Shape):
@@ -144,6 +169,14 @@ class TranscriptSegment(Shape, Segment):
     """A segment with its words."""
 
     words: list[Word]
+    speaker: str | None = left_out()
+    """The label of who speaks."""
+
+    speaker_name: str | None = left_out()
+    """The name that was given to this label."""
+
+    edited: Literal[True] | None = left_out()
+    """A person has changed it."""
 
 
 class SegmentPage(Shape):
@@ -158,6 +191,26 @@ class Transcript(Run):
     """A run with all its segments: the JSON export."""
 
     segments: list[TranscriptSegment]
+
+
+class Waveform(Shape):
+    """The least and the greatest sample by turns, from -128 to 127."""
+
+    version: Literal[2]
+    channels: Literal[1]
+    sample_rate: int = Field(alias="sample_rate")
+    samples_per_pixel: int = Field(alias="samples_per_pixel")
+    bits: Literal[8]
+    length: int
+    """Pairs in `data`."""
+
+    data: list[int]
+    duration_ms: int | None
+    complete: bool
+    """Whether this is all of it."""
+
+    pending: bool
+    """Whether more is to come. An engine that does not listen leaves none."""
 
 
 class Taken(Shape):
