@@ -40,9 +40,9 @@ async def first_words(clip: Clip, *, hours: float) -> float:
                 nonlocal last_byte
                 last_byte = time.perf_counter()
 
-            run = await client.upload(path, sent, language="en")
+            run_id = await client.upload(path, sent, language="en", force="1")
             async with asyncio.timeout(60):
-                async for frame in client.events(run["runId"]):
+                async for frame in client.events(run_id):
                     if frame.get("segments"):
                         return time.perf_counter() - last_byte
     raise AssertionError("the run ended without words")

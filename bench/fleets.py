@@ -35,10 +35,10 @@ async def transcribe(fleet: Fleet, path: Path, **options: str) -> Transcript:
     """Upload a recording and wait for the end of its run, which is made anew though the same may be there."""
     async with fleet.client() as client:
         begin = time.perf_counter()
-        run = await client.upload(path, lambda _: None, force="1", **options)
-        async for frame in client.events(run["runId"]):
+        run_id = await client.upload(path, lambda _: None, force="1", **options)
+        async for frame in client.events(run_id):
             if frame["event"] == "done":
                 assert frame["status"] == "succeeded", frame
         seconds = time.perf_counter() - begin
-        text = b"".join([part async for part in client.export(run["runId"], "txt")]).decode()
+        text = b"".join([part async for part in client.export(run_id, "txt")]).decode()
     return Transcript(text, seconds)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / "tests/gateway/tus_node/node_modules"
 BLOCK = re.compile(r"^```(sh|python|javascript)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-STRICT = "set -euo pipefail\ncurl() { command curl --fail-with-body \"$@\"; }\n"
+STRICT = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; }\n'
 """A command that fails, or is answered with an error, fails the test."""
 
 
@@ -33,7 +33,7 @@ class Block(NamedTuple):
 def walk(page: str) -> list[Block]:
     """Return the blocks of a page's steps; tables and examples come after them."""
     text = (ROOT / "docs" / page).read_text()
-    steps = text[: text.index('\n## ', text.index("\n## 11.") + 1)]
+    steps = text[: text.index("\n## ", text.index("\n## 11.") + 1)]
     return [Block(*found) for found in BLOCK.findall(steps)]
 
 
@@ -64,10 +64,21 @@ async def test_every_command_of_the_walk_does_what_it_says(page: str, data: Path
             said = await _typed(variables + _as_command(block, project), project, data)
             seen.append(said)
             # What a block exports is there for those after it.
-            variables += "".join(f"{line}\n" for line in block.code.splitlines() if line.startswith("export "))
+            variables += "".join(
+                f"{line}\n" for line in block.code.splitlines() if line.startswith("export ")
+            )
     everything = "\n".join(seen)
-    assert len(re.findall(r"^run [0-9a-f-]{36}$", everything, re.MULTILINE)) == 2, "tus-js-client's and tuspy's"
-    for expected in ('"reused":true', '"matches":[{', "lingoloop-run-id", "idempotent-replayed", "long recordings", '"deletedAt"'):
+    assert len(re.findall(r"^run [0-9a-f-]{36}$", everything, re.MULTILINE)) == 2, (
+        "tus-js-client's and tuspy's"
+    )
+    for expected in (
+        '"reused":true',
+        '"matches":[{',
+        "lingoloop-run-id",
+        "idempotent-replayed",
+        "long recordings",
+        '"deletedAt"',
+    ):
         assert expected.lower() in everything.lower(), expected
     assert "WEBVTT" not in everything
     assert (project / "talk.srt").read_text().startswith("1\n00:00:0")

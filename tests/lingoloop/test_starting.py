@@ -66,7 +66,12 @@ async def test_a_worker_without_its(
 
 def test_one_process_reads_the_lists_of_all_services() -> None:
     given = {"cors_allowed_origins": "https://a.example, https://b.example", "worker_retry_delays": "1,2"}
-    needed = {"database_url": "postgresql://x", "broker_url": "memory://", "blob_dir": ".", "auth_jwt_secret": SECRET}
+    needed = {
+        "database_url": "postgresql://x",
+        "broker_url": "memory://",
+        "blob_dir": ".",
+        "auth_jwt_secret": SECRET,
+    }
     settings = read_settings(OneProcessSettings, **given, **needed, trusted_proxies="10.0.0.0/8, ::1")
     assert settings.cors_allowed_origins == ("https://a.example", "https://b.example")
     assert settings.worker_retry_delays == (1, 2)
