@@ -11,14 +11,14 @@ from tests.media import wav
 
 OWNERS = ("ann", "bob", "cid", "dee")
 
-RATE = 100
-"""Samples a second: half an hour is 360 kB, and a length is known to 10 ms."""
+RATE = 1_000
+"""Samples a second: half an hour is 3.6 MB, and a length is known to 1 ms; fewer are refused."""
 
 
 def draw_length(luck: random.Random) -> int:
     """Return a length in ms: half are short, a quarter are of minutes, a quarter up to half an hour."""
     shortest, longest = luck.choice(((20, 59), (20, 59), (61, 600), (600, 1800)))
-    return luck.randrange(shortest * RATE, longest * RATE) * 1000 // RATE
+    return luck.randrange(shortest * 1000, longest * 1000)
 
 
 def make_recording(luck: random.Random, milliseconds: int) -> bytes:

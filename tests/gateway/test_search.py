@@ -307,7 +307,8 @@ async def test_a_block_that_was_edited_into_a_book_is_found_by_its_beginning(wor
 async def test_the_index_is_used(world: World) -> None:
     """Where there is enough to be worth it, which a test's database has not."""
     async with world.database.pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL enable_seqscan = off")
+        for way in ("seqscan", "indexscan", "indexonlyscan"):
+            await connection.execute(f"SET LOCAL enable_{way} = off")
         queries = [term.query for term in read_query("ann", "budget transcri")]
         plan = await connection.fetch("EXPLAIN " + SQL["runs_found"], "ann", None, None, None, 51, queries)
     assert any("idx_run_text_lexemes" in row[0] for row in plan)
