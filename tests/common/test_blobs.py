@@ -41,15 +41,18 @@ async def test_a_stream_is_stored_with_its_size_and_sum(blobs: FolderBlobs) -> N
     assert await read(blobs, "audio/1") == b"abcde"
 
 
-async def test_a_large_stream_is_synced_as_it_comes_so_that_its_end_is_quick(
+async def test_a_large_stream_goes_to_disk_as_it_comes_so_that_its_end_is_quick(
     blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lingoloop_common.pouring.SYNC_EVERY", 1000)
+    monkeypatch.setattr("lingoloop_common.pouring.WRITE_OUT_EVERY", 1000)
     monkeypatch.setattr("lingoloop_common.pouring.BATCH", 300)
-    sizes: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda number: sizes.append(os.fstat(number).st_size))
+    told: list[tuple[int, int]] = []
+    synced: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda number, begin, size, advice: told.append((begin, size)))
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_size))
     await blobs.write_stream("a", parts(*[b"x" * 300] * 20), limit=10_000)
-    assert sizes == [1200, 2100, 3000, 4200, 5100, 6000, 6000]
+    assert told == [(begin, 1000) for begin in range(0, 6000, 1000)]
+    assert synced == [6000]
 
 
 async def test_one_byte_too_many_keeps_nothing(blobs: FolderBlobs, tmp_path: Path) -> None:

@@ -348,6 +348,14 @@ def _open_bodies(world: World) -> bool:
     return any(body._open for body in gc.get_objects() if isinstance(body, tus_bodies.Bodies))
 
 
+async def test_more_at_once_than_there_are_connections_to_the_database_are_all_created(
+    tus: TusClient,
+) -> None:
+    answers = await asyncio.gather(*(tus.post(10) for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.headers["Location"] for answer in answers}) == 50
+
+
 async def test_the_same_bytes_again_are_given_the_run_that_is_there(tus: TusClient) -> None:
     runs, urls = [], []
     for _ in range(2):

@@ -81,7 +81,7 @@ class FolderBlobs:
         try:
             with temporary.open("wb", buffering=0) as file:
                 try:
-                    size = await pour(file.fileno(), parts, digest, at=0, limit=limit, sync=True)
+                    size = await pour(file.fileno(), parts, digest, at=0, limit=limit)
                 except TooMuch as error:
                     raise BlobTooLarge(str(error)) from None
                 await asyncio.to_thread(os.fsync, file.fileno())
@@ -150,7 +150,7 @@ class FolderBlobs:
             if (length := os.fstat(file).st_size) != offset:
                 raise BlobChanged(length)
             # Not synced: each request would wait for the disk, `publish` does it, and a crash is what `length` is for.
-            return await pour(file, parts, digest, at=offset, limit=limit, sync=False)
+            return await pour(file, parts, digest, at=offset, limit=limit)
         except TooMuch as error:
             raise BlobTooLarge(str(error)) from None
         finally:

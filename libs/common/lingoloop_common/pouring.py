@@ -10,8 +10,8 @@ from lingoloop_common.lifecycle import to_its_end
 BATCH = 2**19
 """Bytes that are gathered for one write; twice as many are in memory at most."""
 
-SYNC_EVERY = 32 * 2**20
-"""Bytes of a file after which they are synced to disk."""
+WRITE_OUT_EVERY = 8 * 2**20
+"""Bytes of a file after which the system is told to write them to disk."""
 
 
 class Digest(Protocol):
@@ -25,13 +25,11 @@ class TooMuch(ValueError):
     """More bytes came than are allowed."""
 
 
-async def pour(
-    file: int, parts: AsyncIterable[bytes], digest: Digest | None, *, at: int, limit: int, sync: bool
-) -> int:
+async def pour(file: int, parts: AsyncIterable[bytes], digest: Digest | None, *, at: int, limit: int) -> int:
     """Write a stream to an open file from position `at` on, and return where it ends.
 
-    What came before an error or a cancellation is written all the same; not a byte beyond `limit` is. `sync`: what was
-    written goes to disk on the way.
+    What came before an error or a cancellation is written all the same; not a byte beyond `limit` is. Writing to disk
+    begins on the way; it is for the caller to sync.
 
     Raises:
         TooMuch: the stream goes beyond `limit`.
@@ -44,7 +42,7 @@ async def pour(
     def write() -> asyncio.Future[int]:
         nonlocal batch, gathered
         given, batch, gathered = batch, [], 0
-        return asyncio.ensure_future(asyncio.to_thread(_write, file, given, digest, written, sync))
+        return asyncio.ensure_future(asyncio.to_thread(_write, file, given, digest, written))
 
     try:
         async for part in parts:
@@ -66,7 +64,7 @@ async def pour(
     return written
 
 
-def _write(file: int, batch: list[bytes], digest: Digest | None, at: int, sync: bool) -> int:
+def _write(file: int, batch: list[bytes], digest: Digest | None, at: int) -> int:
     # As one: each call gives up the interpreter, and has to wait for it again.
     data = batch[0] if len(batch) == 1 else b"".join(batch)
     end = at + len(data)
@@ -75,7 +73,10 @@ def _write(file: int, batch: list[bytes], digest: Digest | None, at: int, sync: 
         done += os.pwrite(file, memoryview(data)[done:], at + done)
     if digest is not None:
         digest.update(data)
-    # Go along with the stream: left to its end, writing out gigabytes would keep the client waiting for seconds.
-    if sync and at // SYNC_EVERY != end // SYNC_EVERY:
-        os.fsync(file)
+    first, last = at // WRITE_OUT_EVERY, end // WRITE_OUT_EVERY
+    if first != last and hasattr(os, "posix_fadvise"):
+        # Begins to write out and does not wait for it: left to the stream's end, gigabytes would keep its client waiting, and
+        # the database's own writes behind them. Advice that is not taken does no harm.
+        begin, size = first * WRITE_OUT_EVERY, (last - first) * WRITE_OUT_EVERY
+        os.posix_fadvise(file, begin, size, os.POSIX_FADV_DONTNEED)
     return end

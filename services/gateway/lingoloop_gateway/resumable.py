@@ -66,30 +66,40 @@ class Resumable:
         self._sums = RunningSums()
         self._finishing: dict[UUID, asyncio.Future[UUID]] = {}
 
-    async def create(self, connection: Connection, owner: str, creation: Creation) -> UUID:
-        """Begin an upload in the caller's transaction, or find the one that is made of the same parts; return its id.
-
-        Raises:
-            Problem: an option is wrong; there is no room; the parts are not there, not whole, or not usable any more.
-        """
+    async def check(self, creation: Creation) -> None:
+        """Look at what an upload shall become; raise Problem for an option that is wrong."""
         if not creation.partial:
             await self._lanes.named_by(describe(creation.metadata).options)
+
+    async def create(self, connection: Connection, owner: str, creation: Creation) -> UUID:
+        """Begin a checked upload in the caller's transaction, or find the one of the same parts; return its id.
+
+        Raises:
+            Problem: there is no room; the parts are not there, not whole, or not usable any more.
+        """
         if creation.parts:
             return await self._create_of_parts(connection, owner, creation)
         upload_id, size = new_id(), creation.length or 1
-        await lock_owner(connection, owner)
-        await self._quotas.check(connection, owner, upload_id, more_bytes=size, size_bytes=0, duration_ms=0)
-        await connection.execute(
-            SQL["insert_upload"],
-            upload_id,
-            owner,
-            creation.length,
-            creation.metadata,
-            creation.concat,
-            None,
-            self._expires,
-        )
+        # Before the owner's lock, for the disk may be busy with others' uploads.
         await self._stored(self._blobs.begin(upload_blob(upload_id)))
+        try:
+            await lock_owner(connection, owner)
+            await self._quotas.check(
+                connection, owner, upload_id, more_bytes=size, size_bytes=0, duration_ms=0
+            )
+            await connection.execute(
+                SQL["insert_upload"],
+                upload_id,
+                owner,
+                creation.length,
+                creation.metadata,
+                creation.concat,
+                None,
+                self._expires,
+            )
+        except BaseException:
+            await to_its_end(self._blobs.delete_below(upload_folder(upload_id)))
+            raise
         return upload_id
 
     async def get(self, upload_id: UUID, owner: str) -> Row:

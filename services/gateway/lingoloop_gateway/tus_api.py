@@ -113,6 +113,7 @@ class TusApi:
                 raise Problem("bad_request", "an upload that is made of others takes no bytes")
             _must_fit(request, 0, creation.length, self._max_bytes)
         wish = once(request, owner, read_key(request), creation)
+        await self._resumable.check(creation)
         made = await self._keys.answered_once(
             wish, lambda connection: self._created(connection, owner, creation)
         )
