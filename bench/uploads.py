@@ -1,7 +1,7 @@
 """1 GB in 8-MiB tus chunks, and as one raw body, against `@tus/server` (Node) with its file store on the same disk, in MB/s.
 
 Alternating rounds; needs Node and `npm ci` in bench/tus_server. Then 20 such uploads at once: the gateway's peak (VmHWM).
-No transcriber works meanwhile. The client here takes part of the same processors, the same for all three.
+Then `progress`. No transcriber works meanwhile. The client here takes part of the same processors, the same for all three.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench import progress
 from bench.fleets import bench_fleet
 from bench.report import compared
 
@@ -55,7 +56,13 @@ async def measure(speech: Path) -> dict[str, Any]:
         peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     raw_compared = compared(raw, theirs, unit="MB/s", bigger_is_better=True)
     return compared(
-        tus, theirs, unit="MB/s", bigger_is_better=True, raw=raw_compared, peak_mb=round(peak / 1000, 1)
+        tus,
+        theirs,
+        unit="MB/s",
+        bigger_is_better=True,
+        raw=raw_compared,
+        peak_mb=round(peak / 1000, 1),
+        progress=await progress.measure(speech),
     )
 
 
