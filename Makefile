@@ -30,7 +30,7 @@ $(STAMP): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 	@touch $@
 
 demo: setup ## transcribe a recording: make demo FILE=talk.mp3
-	$(BIN)/lingoloop transcribe $(FILE)
+	$(BIN)/lingoloop transcribe --force $(FILE)
 
 up: setup ## the whole system in one process
 	$(BIN)/lingoloop up

@@ -167,7 +167,7 @@ class TestWaiting:
         owner = idle_world.new_owner()
         task = asyncio.create_task(ask(idle_world, owner))
         run_id = await planned(idle_world, owner, 1)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # signs of life come meanwhile; their client shows none of them
         await finish(idle_world, run_id, 0, "at last")
         assert (await task).text == "at last"
 
@@ -192,7 +192,7 @@ class TestWaiting:
         owner = idle_world.new_owner()
         task = asyncio.create_task(ask(idle_world, owner, response_format=name))
         await eventually(lambda: idle_world.count("transcript_run", owner))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # long enough for a sign of life, were there one
         await idle_world.fail_plan(owner, "engine_failed", "it broke")
         with pytest.raises(openai.InternalServerError):
             await task
