@@ -33,6 +33,15 @@ UPLOADS = 6
 """Sent through a gateway whose relay is about to die."""
 
 
+OLDEST_UNSENT = """
+    SELECT extract(epoch FROM least(
+        now(),
+        (SELECT min(created_at) FROM outbox),
+        (SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database())))
+"""
+"""When the oldest event that is not sent yet was written: it bears the time at which its transaction began, which may be open."""
+
+
 def _victim(stage: Stage, kind: str, planned: Planned) -> Place:
     places = stage.places[kind]
     return places[planned.victim % len(places)]
@@ -127,7 +136,7 @@ async def restart_rabbitmq(number: int, stage: Stage, planned: Planned) -> bool:
     """Stop RabbitMQ cleanly, or kill it; start it again."""
     server = stage.rabbit
     async with stage.rabbit_lock:
-        oldest = await stage.value("SELECT extract(epoch FROM coalesce(min(created_at), now())) FROM outbox")
+        oldest = await stage.value(OLDEST_UNSENT)
         hit = await stage.at_work()
         stage.tap.loses(float(oldest))
         await asyncio.to_thread(server.stop if number == signal.SIGTERM else server.kill)

@@ -7,7 +7,7 @@ from lingoloop_common.broker import EventMessage
 from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.contracts.events import shard
 
-LAG = 1.0
+LAG = 2.0
 """Seconds in which what was sent is surely heard."""
 
 
