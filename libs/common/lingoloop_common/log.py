@@ -1,22 +1,28 @@
 """Structured logs: readable in a terminal, JSON elsewhere. No token, key or transcript text goes in."""
 
+import json
 import logging
 import sys
+from typing import Any
 
 import structlog
 
 from lingoloop_common.settings import LogFormat
 
+_ENCODER = json.JSONEncoder(default=repr)
+
 
 def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
-    """Send structlog and the standard library's loggers to stderr, in one shape."""
+    """Send structlog's lines and those of the standard library's loggers to stderr, in one shape.
+
+    The former go there directly: a record of the standard library for each would double what a small request costs.
+    """
     pretty = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
     ]
     if not pretty:
         shared.append(structlog.processors.format_exc_info)
@@ -25,7 +31,7 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
     renderer = (
         structlog.dev.ConsoleRenderer(exception_formatter=plain)
         if pretty
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=_json)
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -45,8 +51,24 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
         lambda record: not str(record.msg).startswith("error when creating transport")
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, renderer],
+        logger_factory=_Stderr,
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
         cache_logger_on_first_use=True,
     )
+
+
+class _Stderr:
+    """A logger by its name; each of its lines is written as a whole."""
+
+    def __init__(self, name: str = "root") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+def _json(line: dict[str, Any], **_: object) -> str:
+    return _ENCODER.encode(line)  # `json.dumps` would make an encoder for each

@@ -35,17 +35,23 @@ class Forecasts:
         return state
 
     async def _outlook(self, lane: str, run_id: UUID) -> LaneOutlook:
+        if outlook := self._known(lane, run_id):
+            return outlook
         async with self._locks[lane]:
-            reading = self._lanes.get(lane)
-            if reading is None or reading.age > self._limit(reading, run_id):
-                begin = time.monotonic()
-                outlook = await self._read(lane)
-                reading = self._lanes[lane] = _Reading(outlook, begin, time.monotonic() - begin)
-            return reading.outlook
+            if outlook := self._known(lane, run_id):
+                return outlook
+            begin = time.monotonic()
+            outlook = await self._read(lane)
+            self._lanes[lane] = _Reading(outlook, begin, time.monotonic() - begin)
+            return outlook
 
-    def _limit(self, reading: "_Reading", run_id: UUID) -> float:
-        """Return how old a reading may be: for a new run as little as leaves nine tenths of the time for other things."""
-        return self._max_age if run_id in reading.outlook else min(self._max_age, 10 * reading.took)
+    def _known(self, lane: str, run_id: UUID) -> LaneOutlook | None:
+        """Return what was read, if it is not too old: for a new run as little as leaves nine tenths of the time for other things."""
+        reading = self._lanes.get(lane)
+        if reading is None:
+            return None
+        limit = self._max_age if run_id in reading.outlook else min(self._max_age, 10 * reading.took)
+        return reading.outlook if reading.age <= limit else None
 
     async def _read(self, lane: str) -> LaneOutlook:
         async with self._database.pool.acquire() as connection:
