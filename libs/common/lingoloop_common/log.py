@@ -65,7 +65,7 @@ class _Stderr:
         self.name = name
 
     def msg(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        sys.stderr.write(line + "\n")  # which flushes at each line
 
     debug = info = warning = error = critical = exception = log = msg
 

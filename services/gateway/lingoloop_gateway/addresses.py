@@ -1,5 +1,6 @@
 """Addresses: where a request comes from, how many come from there, and what it called us."""
 
+from functools import lru_cache
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
@@ -57,6 +58,7 @@ def origin(request: web.Request, proxies: Sequence[Network]) -> str:
     return f"{told('X-Forwarded-Proto', request.scheme)}://{told('X-Forwarded-Host', request.host)}"
 
 
+@lru_cache(maxsize=1_000)
 def _read(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)
