@@ -1,7 +1,7 @@
 """Addresses: where a request comes from, how many come from there, and what it called us."""
 
-from functools import lru_cache
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
