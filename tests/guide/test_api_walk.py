@@ -1,40 +1,19 @@
 """`docs/api.md` and its Chinese twin: every command of the walk is typed, in order, by somebody who has just come."""
 
-import asyncio
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.command_line import environment, server
+from tests.command_line import server
 from tests.guide.browser import CHROMIUM, browsing, serving_pages
+from tests.guide.walk import ROOT, Block, typed, walk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / "tests/gateway/tus_node/node_modules"
-BLOCK = re.compile(r"^```(sh|python|javascript)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-STRICT = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; }\n'
-"""A command that fails, or is answered with an error, fails the test."""
-
-
-class Block(NamedTuple):
-    """Code of the walk, and what it is written in."""
-
-    language: str
-    code: str
-
-
-def walk(page: str) -> list[Block]:
-    """Return the blocks of a page's steps; tables and examples come after them."""
-    text = (ROOT / "docs" / page).read_text()
-    steps = text[: text.index("\n## ", text.index("\n## 11.") + 1)]
-    return [Block(*found) for found in BLOCK.findall(steps)]
 
 
 @pytest.mark.skipif(
@@ -55,13 +34,13 @@ async def test_every_command_of_the_walk_does_what_it_says(page: str, data: Path
         variables = begin.code.replace("http://127.0.0.1:3002", url)
         for block in blocks:
             if "EventSource" in block.code:
-                run_id, token = (await _typed(f'{variables}\necho "$RUN $TOKEN"', project, data)).split()
+                run_id, token = (await typed(f'{variables}\necho "$RUN $TOKEN"', project, data)).split()
                 script = pages.write(block.code, base=url, runId=run_id, token=token)
                 async with browsing(script):
                     await pages.until(lambda: ["done", "succeeded"] in pages.logged)
                 assert len(pages.logged) > 1, "words, before the end"
                 continue
-            said = await _typed(variables + _as_command(block, project), project, data)
+            said = await typed(variables + _as_command(block, project), project, data)
             seen.append(said)
             # What a block exports is there for those after it.
             variables += "".join(
@@ -91,20 +70,3 @@ def _as_command(block: Block, project: Path) -> str:
     name = "step.mjs" if block.language == "javascript" else "step.py"
     (project / name).write_text(block.code)
     return f"node {name}" if block.language == "javascript" else f"{sys.executable} {name}"
-
-
-async def _typed(code: str, project: Path, data: Path) -> str:
-    """Return what commands print."""
-    process = await asyncio.create_subprocess_exec(
-        shutil.which("bash") or "bash",
-        "-c",
-        STRICT + code,
-        cwd=project,
-        env=environment(LINGOLOOP_DATA=str(data)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    assert process.returncode == 0, f"{code}\n{out.decode()}\n{err.decode()}"
-    return out.decode() + err.decode()

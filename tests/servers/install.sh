@@ -5,7 +5,7 @@
 set -euo pipefail
 
 # The clients for Node, where Node is: their tests are left out without them.
-for node in "$(dirname "$0")"/../gateway/{openai,tus}_node; do
+for node in "$(dirname "$0")"/../{gateway/{openai,tus},guide/live}_node; do
   if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
     npm ci --prefix "$node" --no-audit --no-fund --silent --fetch-retries 0 --fetch-timeout 20000 || echo "without $(basename "$node"): npm ci failed" >&2
   fi
