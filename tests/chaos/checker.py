@@ -1,6 +1,7 @@
 """What must hold, checked over recorded facts. Pure."""
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -260,6 +261,12 @@ def check_logs(lines: Iterable[str], found: Findings) -> None:
     found.doubled += [
         line[:300] for line in lines if "a fault in the worker" in line and "UniqueViolation" in line
     ]
+
+
+def unforeseen(lines: Iterable[str]) -> list[str]:
+    """Return the ends of the traces of requests that failed for a reason that no code expects: each is a fault of ours."""
+    entries = (json.loads(line) for line in lines if '"request failed"' in line and '"exception"' in line)
+    return [" … ".join(entry["exception"].splitlines()[-5:]) for entry in entries]
 
 
 def check_left(left: Mapping[str, int], found: Findings) -> None:

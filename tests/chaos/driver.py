@@ -71,6 +71,7 @@ class Driver:
         self._uploads = Uploads(stage, report.seed, self._subscribers.follow_run)
         self._tap = stage.tap
         self._runs: dict[str, Run] = {}
+        self._unforeseen: set[str] = set()
 
     async def play(self, rounds: list[list[Planned]], runs: int) -> None:
         """Play all rounds, and then those kinds again that have not hit often enough; end at the first finding."""
@@ -142,6 +143,11 @@ class Driver:
         await self._check_told(runs)
         for log in stage.folder.glob("transcriber-*.log"):
             checker.check_logs(log.read_text().splitlines(), found)
+        for log in stage.folder.glob("gateway-*.log"):
+            for fault in checker.unforeseen(log.read_text().splitlines()):
+                if fault not in self._unforeseen:
+                    self._unforeseen.add(fault)
+                    say(f"UNFORESEEN {fault}")
         for line in found.lines():
             say(f"FOUND {line}")
 

@@ -160,3 +160,12 @@ def test_a_seed_gives_the_same_faults_and_each_kind_its_share() -> None:
     assert first == again
     assert first != other
     assert sorted(fault.kind for faults in first for fault in faults) == list("aabbcc")
+
+
+def test_a_request_that_failed_as_no_code_expects_is_told_with_the_end_of_its_trace() -> None:
+    lines = [
+        '{"event": "request failed", "error": "KeyError", "exception": "Traceback\\n  in a\\n  in b\\nKeyError: 1"}',
+        '{"event": "request failed", "error": "OSError"}',
+        '{"event": "request", "status": 200}',
+    ]
+    assert checker.unforeseen(lines) == ["Traceback …   in a …   in b … KeyError: 1"]
