@@ -39,7 +39,7 @@ def walk(page: str) -> list[Block]:
 
 @pytest.mark.skipif(
     (CHROMIUM is None or not NODE_MODULES.exists()) and "CI" not in os.environ,
-    reason="needs chromium, and `npm ci` in tests/gateway/tus_node",
+    reason="needs chromium and the packages of tests/gateway/tus_node; `make test-servers` installs these, or says why it cannot",
 )
 @pytest.mark.parametrize("page", ["api.md", "api.zh.md"])
 async def test_every_command_of_the_walk_does_what_it_says(page: str, data: Path, tmp_path: Path) -> None:
