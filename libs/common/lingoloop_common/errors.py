@@ -50,6 +50,7 @@ PROBLEMS: dict[str, HTTPStatus | TusStatus] = {
     "storage_quota": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "range_not_satisfiable": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    "expectation_failed": HTTPStatus.EXPECTATION_FAILED,
     "invalid_value": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_audio": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_long": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -20,6 +20,7 @@ MEANINGS: Mapping[str, str] = {
     "too_large": "The body is larger than the server takes.",
     "unsupported_media_type": "The body's `Content-Type` is not one of those that the call takes.",
     "range_not_satisfiable": "The range lies outside the recording; `Content-Range` tells its size.",
+    "expectation_failed": "`Expect` asks for something else than `100-continue`.",
     "invalid_value": "A value is wrong; `fields` or `detail` names it.",
     "not_audio": "The file is empty or holds no sound that can be decoded.",
     "too_long": "The recording is longer than the server takes.",
@@ -53,7 +54,7 @@ CAUSES: Mapping[str, str] = {
 }
 """Of `errors.WORK_ERRORS`: why a run failed."""
 
-OF_EVERY_CALL = ("bad_request", "too_many_requests", "internal_error", "unavailable")
+OF_EVERY_CALL = ("bad_request", "expectation_failed", "too_many_requests", "internal_error", "unavailable")
 OF_CALLS_WITH_A_TOKEN = ("unauthorized", "forbidden")
 OF_ONE = ("not_found",)
 OF_A_BODY = ("too_large",)
