@@ -144,12 +144,9 @@ class Uploads:
         large = is_large(stored.size, examined.duration_ms, options.model, self._rules.sync)
         wanted = Accepted(received.audio_id, new_id(), new_id(), large, once=once)
         await lock_owner(connection, owner)
-        if before := await claimed(connection, wanted):
-            return before
-        if not options.force:
-            asked = (stored.sha256, stored.size, examined.lane, options.asked())
-            if same := await connection.fetchrow(SQL["same_upload"], owner, *asked):
-                return await bound(connection, reused(wanted, same))
+        if found := await self._found(connection, owner, stored, options, examined, wanted):
+            await connection.execute(SQL["remove_bytes"], audio_blob(received.audio_id))
+            return found
         await self._quotas.check(
             connection,
             owner,
@@ -171,6 +168,24 @@ class Uploads:
         )
         await add_run(connection, owner, options, examined.lane, wanted)
         return await bound(connection, wanted)
+
+    async def _found(
+        self,
+        connection: Connection,
+        owner: str,
+        stored: Stored,
+        options: UploadOptions,
+        examined: Examined,
+        wanted: Accepted,
+    ) -> Accepted | None:
+        """Return the run that there is already, given to the request before, or of the same bytes and options."""
+        if before := await claimed(connection, wanted):
+            return before
+        if options.force:
+            return None
+        asked = (stored.sha256, stored.size, examined.lane, options.asked())
+        same = await connection.fetchrow(SQL["same_upload"], owner, *asked)
+        return await bound(connection, reused(wanted, same)) if same else None
 
     async def settle(self, received: Received, accepted: Accepted) -> None:
         """Let work begin, or drop the bytes of which no run was made."""
