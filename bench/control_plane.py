@@ -293,7 +293,7 @@ async def work_off(
 ) -> float:
     """Return the seconds until all tokens are worked on and nothing is left to publish."""
     claims, slots = Claims(database, new_id(), LANE), NoOpSlots(CONSUMERS)
-    rules = WorkRules((0.0,), 0, 60.0, 5.0, 86_400.0, 2**30)
+    rules = WorkRules((0.0,), 0, 60.0, 5.0, 86_400.0, 2**30, 0)
     worker = Worker(
         lane=LANE,
         broker=broker,

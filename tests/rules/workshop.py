@@ -250,6 +250,7 @@ class Workshop:
         grace: float = 5.0,
         longest_recording: float = 3600.0,
         largest_recording: int = 2**30,
+        owner_storage: int = 0,
         database: Database | None = None,
         broker: Broker | None = None,
     ) -> Transcriber:
@@ -268,7 +269,13 @@ class Workshop:
             imports=Imports(own),
             outbound=outbound,
             rules=WorkRules(
-                retry_delays, max_retries, job_timeout, grace, longest_recording, largest_recording
+                retry_delays,
+                max_retries,
+                job_timeout,
+                grace,
+                longest_recording,
+                largest_recording,
+                owner_storage,
             ),
             fleet_slots=lambda: heartbeat.fleet_slots,
         )

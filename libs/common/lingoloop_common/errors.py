@@ -91,6 +91,7 @@ WORK_ERRORS: dict[str, bool] = {
     "audio_missing": True,
     "unknown_language": True,
     "too_large": True,
+    "storage_quota": True,
     "import_refused": True,
     "canceled": True,
     "worker_lost": True,

@@ -27,8 +27,9 @@ from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.lanes import Lanes
-from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.running_sums import RunningSums
 from lingoloop_gateway.tus import Checksum, Creation, describe

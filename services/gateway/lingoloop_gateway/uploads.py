@@ -12,13 +12,14 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.accepted import Accepted, bound, claimed, made_before, reused
 from lingoloop_gateway.idempotency import IdempotencyKeys, Once
 from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.new_runs import add_run
 from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
-from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
 SQL = load_queries(__package__, "uploads.sql")

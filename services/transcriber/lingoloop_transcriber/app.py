@@ -41,6 +41,7 @@ def parts(
             grace=settings.shutdown_grace_ms / 1000,
             longest_recording=settings.max_audio_duration_ms / 1000,
             largest_recording=settings.max_upload_bytes,
+            owner_storage=settings.owner_storage_bytes,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,
     )

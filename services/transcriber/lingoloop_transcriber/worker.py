@@ -63,6 +63,7 @@ class WorkRules:
     grace: float
     longest_recording: float
     largest_recording: int
+    owner_storage: int
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +107,9 @@ class Worker:
         self._slots, self._claims, self._rules, self._fleet_slots = slots, claims, rules, fleet_slots
         self._imports = imports
         self._planner = Planner(claims, blobs, relay, fleet_slots, longest=rules.longest_recording)
-        self._fetcher = Fetcher(imports, blobs, outbound, largest=rules.largest_recording)
+        self._fetcher = Fetcher(
+            imports, blobs, outbound, largest=rules.largest_recording, owner_storage=rules.owner_storage
+        )
         self._jobs: dict[UUID, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumer: Consumer | None = None

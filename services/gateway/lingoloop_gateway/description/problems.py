@@ -42,6 +42,7 @@ CAUSES: Mapping[str, str] = {
     "audio_missing": "The recording is not in the storage any more.",
     "unknown_language": "The engine does not know the language.",
     "too_large": "The file to import is larger than the server takes.",
+    "storage_quota": "The file to import finds no room beside your other recordings; delete some, or ask for more.",
     "import_refused": "The address of the import cannot be called, or holds no file.",
     "canceled": "It was cancelled, or its recording deleted.",
     "worker_lost": "Workers vanished again and again while they worked on it.",
