@@ -8,12 +8,13 @@ from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
+from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
-from lingoloop_transcriber.worker import Worker, WorkRules
+from lingoloop_transcriber.worker import Worker
 
 
 def parts(
