@@ -32,11 +32,12 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.migrate import migrate
+from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.slots import Slot, Slots
-from lingoloop_transcriber.worker import Worker, WorkRules
+from lingoloop_transcriber.worker import Worker
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 
@@ -293,7 +294,7 @@ async def work_off(
 ) -> float:
     """Return the seconds until all tokens are worked on and nothing is left to publish."""
     claims, slots = Claims(database, new_id(), LANE), NoOpSlots(CONSUMERS)
-    rules = WorkRules((0.0,), 0, 60.0, 5.0, 86_400.0, 2**30)
+    rules = WorkRules((0.0,), 0, 60.0, 5.0, 86_400.0, 2**30, 0)
     worker = Worker(
         lane=LANE,
         broker=broker,

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from aiohttp import web
 from multidict import CIMultiDict
-
-from lingoloop_common.http import HttpServer
 
 
 @dataclass(slots=True)
@@ -73,15 +72,18 @@ class Origin:
 
 
 @contextlib.asynccontextmanager
-async def serving(origin: Origin, *, host: str = "127.0.0.1") -> AsyncIterator[Origin]:
+async def serving(
+    origin: Origin, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Origin]:
     """Serve it on a free port."""
     app = web.Application()
     app.router.add_get("/files/talk.wav", origin.answer)
-    server = HttpServer(app, host=host, port=0, grace=0)
-    await server.start()
-    origin.url = server.url + "/files/talk.wav"
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, host, 0, ssl_context=tls).start()
+    origin.url = f"http{'s' if tls else ''}://{host}:{runner.addresses[0][1]}/files/talk.wav"
     try:
         yield origin
     finally:
         origin.go.set()
-        await server.stop()
+        await runner.cleanup()

@@ -262,3 +262,28 @@ async def test_a_client_that_goes_away_ends_its_request() -> None:
         asking.cancel()
         await asyncio.wait_for(ended.wait(), 10)
     await server.stop()
+
+
+@pytest.mark.parametrize("path", ["/body", "/nowhere", "/theirs/wrong"])
+async def test_an_expectation_that_is_none_is_refused_like_all_else(
+    path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = public_app((), {"/theirs/": lambda problem: json_response(problem.code, status=418)})
+    app.add_routes([web.post("/body", body), web.post("/theirs/wrong", wrong)])
+    server = HttpServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    try:
+        async with ClientSession() as session:
+            asked = session.post(server.url + path, data=b"x", headers={"Expect": "a miracle"})
+            async with asked as response:
+                answer = await response.json(content_type=None)
+            if path.startswith("/theirs/"):
+                assert (response.status, answer) == (418, "expectation_failed")
+            else:
+                assert (response.status, answer["code"]) == (417, "expectation_failed")
+                assert response.content_type == "application/problem+json"
+            assert response.headers["X-Request-Id"] in capfd.readouterr().out
+            async with session.post(server.url + "/body", data=b"x", expect100=True) as response:
+                assert await response.json() == {"size": 1}
+    finally:
+        await server.stop()

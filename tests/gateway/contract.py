@@ -18,7 +18,7 @@ LONGEST = 2**21
 
 
 SEEN = web.RequestKey("seen", bool)
-"""Of a request that has come to code of ours: aiohttp refuses some before, such as an `Expect` that is none."""
+"""Of a request that has come to the middlewares: one with an `Expect` that is none has not."""
 
 
 class Contract:

@@ -69,9 +69,7 @@ async def check(world: World, answer: Answer) -> None:
         assert telltale not in answer.body, answer
     if answer.status:
         assert answer.headers.get("x-request-id"), answer
-    if (
-        answer.status >= 400 and answer.status != 417 and answer.body
-    ):  # an Expect is refused by aiohttp itself
+    if answer.status >= 400 and answer.body:
         body = json.loads(answer.body)
         if answer.headers["content-type"].startswith("application/problem+json"):
             assert PROBLEMS[body["code"]] == body["status"] == answer.status

@@ -242,6 +242,32 @@ async def test_a_ticket_is_made_once(idle_world: World) -> None:
     assert other.status_code == 422
 
 
+async def test_a_ticket_can_be_told_again_but_not_by_what_is_kept(idle_world: World) -> None:
+    owner, asked = idle_world.new_owner(), {"path": "/api/runs/events"}
+    headers = keyed(idle_world, owner)
+    first, second = [
+        await idle_world.http.post("/api/tickets", json=asked, headers=headers) for _ in range(2)
+    ]
+    assert told(second) == told(first)
+    ticket = first.json()["ticket"]
+    async with idle_world.http.stream("GET", "/api/runs/events", params={"access_token": ticket}) as opened:
+        assert opened.status_code == 200
+    kept = await idle_world.database.pool.fetchval(
+        "SELECT k::text FROM idempotency_key k WHERE owner = $1", owner
+    )
+    assert asked["path"] in kept
+    assert ticket.removeprefix("llt_") not in kept
+
+
+async def test_of_a_ticket_the_token_is_part_of_the_request(idle_world: World) -> None:
+    owner = idle_world.new_owner()
+    sent: dict[str, Any] = {"json": {"path": "/api/runs/events"}}
+    await idle_world.http.post("/api/tickets", headers=keyed(idle_world, owner), **sent)
+    other = {**keyed(idle_world, owner), **idle_world.bearer(owner, "runs:read")}
+    answer = await idle_world.http.post("/api/tickets", headers=other, **sent)
+    assert (answer.status_code, set(answer.json()["fields"])) == (422, {"Idempotency-Key"})
+
+
 @pytest.mark.parametrize("fields", [{}, {"response_format": "srt"}, {"stream": "true"}])
 async def test_openais_api_gives_the_same_transcript_again(world: World, fields: dict[str, str]) -> None:
     owner = world.new_owner()

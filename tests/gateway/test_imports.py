@@ -2,13 +2,21 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from lingoloop_common import outbound
 from lingoloop_common.outbound import NOT_PUBLIC
@@ -256,6 +264,35 @@ async def test_a_redirect_to_the_inside_is_not_followed(
             run = await world.finished(owner, (await asked(world, owner, outside.url))["runId"])
             assert run["error"] == {"code": "import_refused", "message": NOT_PUBLIC}
             assert (len(outside.asked), len(inside.asked)) == (1, 0)
+
+
+async def test_a_server_whose_certificate_is_not_good_is_not_asked(world: World, tmp_path: Path) -> None:
+    owner, origin = world.new_owner(), Origin(TALK)
+    async with serving(origin, tls=own_certificate(tmp_path)):
+        run = await world.finished(owner, (await asked(world, owner, origin.url))["runId"])
+    cause = {"code": "import_refused", "message": "the server's certificate is not good for this address"}
+    assert (run["status"], run["error"]) == ("failed", cause)
+    assert origin.asked == []
+    await eventually(lambda: parts(world) == [])
+
+
+def own_certificate(folder: Path) -> ssl.SSLContext:
+    """Return what a server needs that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    both = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "own.pem").write_bytes(both + certificate.public_bytes(Encoding.PEM))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "own.pem")
+    return context
 
 
 async def test_its_address_is_in_no_log_and_forgotten_when_it_is_fetched(

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(
         shutil.which("node") is None or not (FOLDER / "node_modules").exists(),
-        reason="needs Node, and `npm ci` in tests/gateway/openai_node",
+        reason="needs Node and the packages of tests/gateway/openai_node; `make test-servers` installs these, or says why it cannot",
     ),
 ]
 

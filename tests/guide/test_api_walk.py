@@ -18,7 +18,7 @@ NODE_MODULES = ROOT / "tests/gateway/tus_node/node_modules"
 
 @pytest.mark.skipif(
     (CHROMIUM is None or not NODE_MODULES.exists()) and "CI" not in os.environ,
-    reason="needs chromium, and `npm ci` in tests/gateway/tus_node",
+    reason="needs chromium and the packages of tests/gateway/tus_node; `make test-servers` installs these, or says why it cannot",
 )
 @pytest.mark.parametrize("page", ["api.md", "api.zh.md"])
 async def test_every_command_of_the_walk_does_what_it_says(page: str, data: Path, tmp_path: Path) -> None:

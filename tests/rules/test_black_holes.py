@@ -9,7 +9,7 @@ from lingoloop_common.lifecycle import running
 from lingoloop_common.store import database as module
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.sweep import LOCK, Sweep
-from lingoloop_transcriber import worker
+from lingoloop_transcriber import attempts
 from tests.ledger import check_ledger
 from tests.rules.workshop import HandDelivery, HandSlots, Workshop, settled
 from tests.servers.postgres import PostgresServer
@@ -27,7 +27,7 @@ async def test_a_result_waits_for_a_database_behind_a_black_hole(
     shop: Workshop, migrated_url: str, postgres: PostgresServer, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long: the deadline is the engine's."""
-    monkeypatch.setattr(worker, "deadline", lambda *_, **__: 0.2)
+    monkeypatch.setattr(attempts, "deadline", lambda *_, **__: 0.2)
     run = await shop.add_run()
     slots, delivery = HandSlots(1), HandDelivery()
     async with Proxy(postgres.port) as proxy:

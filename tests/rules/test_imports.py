@@ -18,7 +18,7 @@ from lingoloop_transcriber import fetch, worker
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.imports import Imports
 from tests.origin import Origin, serving
-from tests.rows import AddedRun, add_import
+from tests.rows import AddedRun, add_import, add_run
 from tests.rules.workshop import LANE, HandDelivery, HandSlots, Transcriber, Workshop, claimed, settled
 from tests.waiting import eventually
 
@@ -224,6 +224,72 @@ async def test_what_cannot_be_had_fails_at_once_and_leaves_nothing(
     assert not (shop.folder / "blobs" / audio_blob(run.audio_id)).exists()
 
 
+async def stored_beside(shop: Workshop, owner: str = "ann") -> None:
+    """Add another recording of an owner, of 1000 bytes, that is done."""
+    await add_run(shop.database.pool, owner=owner, units=0, status="succeeded")
+
+
+async def has_found_no_room(shop: Workshop, run: AddedRun) -> None:
+    """Check that an import failed at once for its owner's storage, and that nothing of it will be left."""
+    unit = await shop.unit(run.unit_ids[0])
+    assert (unit["state"], unit["error_code"], unit["failures"]) == ("failed", "storage_quota", 1)
+    assert "bytes together, and 1000 are taken" in (await shop.run(run.run_id))["error_message"]
+    await Removals(shop.database, shop.blobs).remove_due()
+    left = [path for path in (shop.folder / "blobs").rglob("*") if path.is_file()]
+    assert left == []
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+async def test_what_finds_no_room_in_its_owners_storage_is_not_taken_to_its_end(
+    shop: Workshop, origin: Origin, says_length: bool
+) -> None:
+    origin.holds, origin.says_length = 2**20, says_length
+    await stored_beside(shop)
+    run = await add_import(shop.database.pool, origin.url)
+    transcriber = shop.transcriber(HandSlots(1), owner_storage=1000 + 2**19)
+    async with running(transcriber.parts):
+        await step(shop, transcriber, run)
+    await has_found_no_room(shop, run)
+
+
+async def test_what_fits_beside_its_owners_others_is_taken(shop: Workshop, origin: Origin) -> None:
+    origin.data = b"x" * 2000
+    await stored_beside(shop)
+    await stored_beside(shop, "bob")
+    run = await add_import(shop.database.pool, origin.url)
+    transcriber = shop.transcriber(HandSlots(1), owner_storage=3000)
+    async with running(transcriber.parts):
+        await step(shop, transcriber, run)
+    assert (await shop.unit(run.unit_ids[0]))["state"] == "done"
+
+
+async def test_what_has_no_room_any_more_when_all_has_come_is_dropped(shop: Workshop, origin: Origin) -> None:
+    origin.holds = 2**20
+    run = await add_import(shop.database.pool, origin.url)
+    transcriber = shop.transcriber(HandSlots(1), owner_storage=len(DATA) + 999)
+    async with running(transcriber.parts):
+        transcriber.worker.receive(HandDelivery())
+        await under_way(shop, origin, run)
+        await stored_beside(shop)
+        origin.go.set()
+        await eventually(lambda: not transcriber.worker.held())
+    await has_found_no_room(shop, run)
+
+
+async def test_of_two_that_come_at_once_one_finds_room(shop: Workshop, origin: Origin) -> None:
+    origin.holds = 2**20
+    runs = [await add_import(shop.database.pool, origin.url) for _ in range(2)]
+    transcriber = shop.transcriber(HandSlots(2), owner_storage=2 * len(DATA) - 1)
+    async with running(transcriber.parts):
+        for _ in runs:
+            transcriber.worker.receive(HandDelivery())
+        await eventually(lambda: len(origin.asked) == 2)
+        origin.go.set()
+        await eventually(lambda: len(transcriber.worker.held()) == 0)
+    states = [(await shop.unit(run.unit_ids[0]))["state"] for run in runs]
+    assert sorted(states) == ["done", "failed"]
+
+
 async def test_a_server_that_has_trouble_is_asked_again(shop: Workshop, origin: Origin) -> None:
     origin.status = 503
     run = await add_import(shop.database.pool, origin.url)
@@ -319,11 +385,12 @@ async def test_one_that_was_taken_back_is_fenced(shop: Workshop, origin: Origin)
     row = await imports.get(first)
     await shop.database.pool.execute("UPDATE unit SET attempt = attempt + 1")
     with pytest.raises(Fenced):
-        await imports.finish(first, run.audio_id, size=1, sha256=b"x" * 32)
+        await imports.finish(first, row, size=1, sha256=b"x" * 32, owner_storage=0)
     with pytest.raises(Fenced):
         await imports.renew(first, run.audio_id)
+    answer = {"validator": "x", "total": 1, "content_type": "a/b", "filename": None}
     with pytest.raises(Fenced):
-        await imports.note(first, row["part"], validator="x", total=1, content_type="a/b", filename=None)
+        await imports.note(first, row, owner_storage=0, **answer)
     await imports.put_off(first, 1.0)
     assert (await shop.unit(run.unit_ids[0]))["state"] == "running"
     assert await imports.get(first) == row
@@ -348,8 +415,9 @@ async def test_an_end_and_a_deletion_at_once_never_deadlock(shop: Workshop) -> N
     for _ in range(40):
         run = await add_import(shop.database.pool, "http://example.com/")
         claim = await claimed(claims)
+        row = await imports.get(claim)
         found = await asyncio.gather(
-            imports.finish(claim, run.audio_id, size=1, sha256=b"x" * 32),
+            imports.finish(claim, row, size=1, sha256=b"x" * 32, owner_storage=0),
             deletions.delete(run.audio_id, run.owner),
             return_exceptions=True,
         )

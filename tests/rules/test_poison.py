@@ -14,7 +14,7 @@ from lingoloop_common.child import Message
 from lingoloop_common.contracts.units import LOST_LIMIT, SAMPLE_RATE
 from lingoloop_common.lifecycle import running
 from lingoloop_common.sweep import Sweep
-from lingoloop_transcriber import worker as module
+from lingoloop_transcriber import attempts as module
 from lingoloop_transcriber.slots import Slot, Slots
 from tests.ledger import check_ledger
 from tests.rows import AddedRun

@@ -21,13 +21,14 @@ from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
+from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
-from lingoloop_transcriber.worker import Worker, WorkRules
+from lingoloop_transcriber.worker import Worker
 from tests.rows import AddedRun, add_run, add_token
 from tests.waiting import eventually
 
@@ -250,6 +251,7 @@ class Workshop:
         grace: float = 5.0,
         longest_recording: float = 3600.0,
         largest_recording: int = 2**30,
+        owner_storage: int = 0,
         database: Database | None = None,
         broker: Broker | None = None,
     ) -> Transcriber:
@@ -268,7 +270,13 @@ class Workshop:
             imports=Imports(own),
             outbound=outbound,
             rules=WorkRules(
-                retry_delays, max_retries, job_timeout, grace, longest_recording, largest_recording
+                retry_delays,
+                max_retries,
+                job_timeout,
+                grace,
+                longest_recording,
+                largest_recording,
+                owner_storage,
             ),
             fleet_slots=lambda: heartbeat.fleet_slots,
         )

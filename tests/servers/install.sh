@@ -7,7 +7,8 @@ set -euo pipefail
 # The clients for Node, where Node is: their tests are left out without them.
 for node in "$(dirname "$0")"/../{gateway/{openai,tus},guide/live}_node; do
   if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
-    npm ci --prefix "$node" --no-audit --no-fund --silent --fetch-retries 0 --fetch-timeout 20000 || echo "without $(basename "$node"): npm ci failed" >&2
+    # In the folder: with --prefix npm would not read the machine's settings (certificates, proxy), which are looked for there.
+    (cd "$node" && npm ci --no-audit --no-fund --no-update-notifier --loglevel error --fetch-retries 0 --fetch-timeout 20000 >/dev/null) || echo "without $(basename "$node"): npm ci failed" >&2
   fi
 done
 

@@ -133,3 +133,28 @@ def test_a_server_dies_with_whoever_started_it() -> None:
         starter.kill()
     wait_until(lambda: not processes_that_name(folder), "PostgreSQL to die", seconds=10)
     shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node with npm")
+def test_packages_for_node_are_installed_with_the_machines_settings(tmp_path: Path) -> None:
+    """Where a certificate or a proxy is set for all users, an empty home must do: npm says which file it reads them from."""
+    servers, programs = tmp_path / "tests/servers", tmp_path / "bin"
+    for folder in (
+        servers,
+        programs,
+        *(tmp_path / f"tests/gateway/{name}_node" for name in ("openai", "tus")),
+    ):
+        folder.mkdir(parents=True)
+    shutil.copy(ROOT / "tests/servers/install.sh", servers)
+    told = tmp_path / "told"
+    npm = shutil.which("npm")
+    # Asks npm the way it is asked to install. Nothing else is installed here.
+    (programs / "npm").write_text(f'#!/bin/sh\nshift\n"{npm}" config get globalconfig "$@" >>"{told}"\n')
+    (programs / "apt-get").write_text("#!/bin/sh\nexit 1\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    subprocess.run([servers / "install.sh"], env=environment, check=False)
+    asked = [str(npm), "config", "get", "globalconfig"]
+    usual = subprocess.run(asked, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.read_text() == usual.stdout * 2

@@ -121,7 +121,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _refusal(request: web.Request) -> Callable[[Problem], web.Response]:
     """Return how a problem with this request is answered."""
-    refusals = request.app[_REFUSALS].items()
+    refusals = request.app.get(_REFUSALS, {}).items()
     return next((refuse for path, refuse in refusals if request.path.startswith(path)), problem_response)
 
 
@@ -134,8 +134,20 @@ def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamRes
 
 async def _note(request: web.Request, response: web.StreamResponse) -> None:
     request[_STARTED] = response
-    # An `Expect` that is none is refused before there is an id.
+    # What cannot be read is refused before there is an id.
     response.headers.setdefault("X-Request-Id", request.get(_ID) or str(new_id()))
+
+
+async def _mind_expect(handle: Handler, request: web.Request) -> web.StreamResponse:
+    """Handle a request; refuse an `Expect` that is none like all else, which aiohttp does before any middleware."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise Problem("expectation_failed", "Expect may ask for 100-continue, and nothing else")
+
+    try:
+        return await handle(request)
+    except web.HTTPExpectationFailed:
+        return await edge(request, refuse)
 
 
 def public_app(
@@ -224,6 +236,7 @@ class HttpServer:
         await self._runner.setup()
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None  # set up just now
+        server.request_handler = partial(_mind_expect, server.request_handler)
         no_log: Any = None  # which the type does not say may be
         connection = partial(_Connection, server, loop=loop, access_log=no_log, read_bufsize=READ_BUFFER)
         self._listener = await loop.create_server(connection, self._host, self._port, backlog=128)

@@ -49,13 +49,14 @@ class Settings(BaseSettings):
 
 
 class RecordingSettings(BaseSettings):
-    """Where recordings and chunks lie, and how large and how long a recording may be."""
+    """Where recordings and chunks lie, how large and how long one may be, and how large an owner's may be together."""
 
     model_config = CONFIG
 
     blob_dir: Path
     max_upload_bytes: int = Field(10 * 2**30, ge=1)
     max_audio_duration_ms: int = Field(24 * 3_600_000, ge=1)
+    owner_storage_bytes: int = Field(2**40, ge=0)
 
 
 class OutboundSettings(BaseSettings):

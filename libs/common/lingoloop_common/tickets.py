@@ -4,6 +4,8 @@ Addresses end up in histories and in the logs of proxies; a ticket that is found
 one path that it was opened for already.
 """
 
+import base64
+import hmac
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,11 +26,22 @@ LIFETIME = 12 * 3600.0
 """Seconds in which a browser may come back with it."""
 
 
-async def create_ticket(database: Queryable, *, owner: str, path: str) -> tuple[str, datetime]:
-    """Make a ticket by which an owner's path may be read; return it, and when it was made."""
-    ticket = PREFIX + secrets.token_urlsafe(32)
-    row = await database.fetchrow(SQL["insert_ticket"], digest(ticket), owner, path, OPEN_WITHIN, LIFETIME)
-    return ticket, row["created_at"]
+async def create_ticket(database: Queryable, token: str, *, owner: str, path: str) -> tuple[str, datetime]:
+    """Make a ticket by which an owner's path may be read; return its seed, and when it was made.
+
+    With the seed, whoever shows the same token can be told the ticket again (`ticket_of`); by itself it opens nothing.
+    """
+    seed = secrets.token_urlsafe(32)
+    row = await database.fetchrow(
+        SQL["insert_ticket"], digest(ticket_of(token, seed)), owner, path, OPEN_WITHIN, LIFETIME
+    )
+    return seed, row["created_at"]
+
+
+def ticket_of(token: str, seed: str) -> str:
+    """Return the ticket that was made of a seed for whoever shows the token. Pure."""
+    made = hmac.digest(token.encode(), seed.encode(), "sha256")
+    return PREFIX + base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
 async def open_ticket(database: Queryable, ticket: str, path: str) -> Mapping[str, Any] | None:

@@ -9,12 +9,13 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.accepted import Accepted, bound, claimed
 from lingoloop_gateway.idempotency import Once
 from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.new_runs import add_run
 from lingoloop_gateway.options import ImportOptions
-from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.quotas import Quotas
 
 SQL = load_queries(__package__, "imports.sql")
 

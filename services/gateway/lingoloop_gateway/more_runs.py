@@ -7,13 +7,14 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.accepted import Accepted, bound, claimed, reused
 from lingoloop_gateway.content import NOT_FETCHED
 from lingoloop_gateway.idempotency import Once
 from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.new_runs import add_run
 from lingoloop_gateway.options import AgainOptions
-from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
 SQL = load_queries(__package__, "more_runs.sql")

@@ -10,11 +10,9 @@ from lingoloop_common.errors import Problem
 from lingoloop_common.keys import Queryable
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.usage import Usage, no_room, usage
 
 SQL = load_queries(__package__, "quotas.sql")
-
-ACCEPTING = 0x11600D
-"""Advisory lock's first key; the second is the owner's hash. Owners who share one wait for each other, and no more."""
 
 FORM = 4 * 2**20
 """Bytes that a form may have beside its file: a declared length may be beyond the limit by as much."""
@@ -40,22 +38,10 @@ class OwnerLimits:
 NO_LIMITS = OwnerLimits(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What an owner has, in the same units."""
-
-    stored_bytes: int
-    queued_ms: int
-
-
 def check_storage(limits: OwnerLimits, stored: int, more: int) -> None:
     """Raise Problem `storage_quota` where bytes find no room beside those that are stored. Pure."""
-    if limits.storage_bytes and more and stored + more > limits.storage_bytes:
-        raise Problem(
-            "storage_quota",
-            f"your recordings may have {limits.storage_bytes} bytes together, and {stored} are taken;"
-            " delete some, or ask for more room",
-        )
+    if text := no_room(limits.storage_bytes, stored, more):
+        raise Problem("storage_quota", text)
 
 
 def check_queue(limits: OwnerLimits, queued_ms: int, more_ms: int) -> None:
@@ -86,7 +72,7 @@ class Room:
 
 
 class Quotas:
-    """Counts what owners have. In the database: what is stored there is the truth, and nothing has to be kept in step."""
+    """Holds what owners have, and what comes, against the limits."""
 
     def __init__(self, database: Database, limits: OwnerLimits) -> None:
         self._database, self._limits = database, limits
@@ -105,14 +91,14 @@ class Quotas:
             Problem: `storage_quota` or `queue_quota`.
         """
         limits = self._limits
-        usage = await _usage(self._database.pool, owner, limits)
-        taken = usage.stored_bytes + self._incoming[owner]
+        has = await _usage(self._database.pool, owner, limits)
+        taken = has.stored_bytes + self._incoming[owner]
         if key and (first := await self._database.pool.fetchval(SQL["first_size"], owner, key)):
             # It will make nothing, so neither limit may keep its answer from it.
             limits = OwnerLimits(limits.storage_bytes and max(limits.storage_bytes, taken + first), 0)
         check_storage(limits, taken, max(1, (declared or 0) - FORM))
-        check_queue(limits, usage.queued_ms, 1)
-        room = Room(limits, usage.stored_bytes, self._incoming, owner)
+        check_queue(limits, has.queued_ms, 1)
+        room = Room(limits, has.stored_bytes, self._incoming, owner)
         try:
             yield room
         finally:
@@ -143,20 +129,12 @@ class Quotas:
         Raises:
             Problem: `storage_quota` or `queue_quota`.
         """
-        usage = await _usage(connection, owner, self._limits, audio_id)
-        check_storage(self._limits, usage.stored_bytes, more_bytes)
+        has = await _usage(connection, owner, self._limits, audio_id)
+        check_storage(self._limits, has.stored_bytes, more_bytes)
         check_queue(
-            self._limits, usage.queued_ms, size_bytes // BYTES_A_MS if duration_ms is None else duration_ms
+            self._limits, has.queued_ms, size_bytes // BYTES_A_MS if duration_ms is None else duration_ms
         )
 
 
-async def lock_owner(connection: Connection, owner: str) -> None:
-    """Let one transaction at a time accept something for an owner."""
-    await connection.execute(SQL["lock_owner"], ACCEPTING, owner)
-
-
 async def _usage(database: Queryable, owner: str, limits: OwnerLimits, audio_id: UUID | None = None) -> Usage:
-    if limits == NO_LIMITS:
-        return Usage(0, 0)
-    row = await database.fetchrow(SQL["usage"], owner, audio_id)
-    return Usage(row["stored_bytes"], row["queued_ms"])
+    return Usage(0, 0) if limits == NO_LIMITS else await usage(database, owner, audio_id)

@@ -5,36 +5,24 @@ the run and ends the upload; a request that finds all bytes and no run does that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
-from lingoloop_common.blobs import (
-    BlobBusy,
-    BlobChanged,
-    BlobMissing,
-    BlobTooLarge,
-    FolderBlobs,
-    Stored,
-    audio_blob,
-    upload_blob,
-    upload_folder,
-)
+from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.lanes import Lanes
-from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.removals import Removals
-from lingoloop_gateway.running_sums import RunningSums
 from lingoloop_gateway.tus import Checksum, Creation, describe
+from lingoloop_gateway.upload_bytes import UploadBytes
 from lingoloop_gateway.uploads import Received, Uploads
-
-T = TypeVar("T")
 
 SQL = load_queries(__package__, "resumable.sql")
 
@@ -61,9 +49,8 @@ class Resumable:
         expires: float,
     ) -> None:
         self._database, self._lanes, self._quotas = database, lanes, quotas
-        self._blobs, self._uploads = blobs, uploads
+        self._bytes, self._uploads = UploadBytes(blobs), uploads
         self._removals, self._max_bytes, self._expires = removals, max_bytes, expires
-        self._sums = RunningSums()
         self._finishing: dict[UUID, asyncio.Future[UUID]] = {}
 
     async def check(self, creation: Creation) -> None:
@@ -81,7 +68,7 @@ class Resumable:
             return await self._create_of_parts(connection, owner, creation)
         upload_id, size = new_id(), creation.length or 1
         # Before the owner's lock, for the disk may be busy with others' uploads.
-        await self._stored(self._blobs.begin(upload_blob(upload_id)))
+        await self._bytes.begin(upload_id)
         try:
             await lock_owner(connection, owner)
             await self._quotas.check(
@@ -98,7 +85,7 @@ class Resumable:
                 self._expires,
             )
         except BaseException:
-            await to_its_end(self._blobs.delete_below(upload_folder(upload_id)))
+            await self._bytes.forget(upload_id)
             raise
         return upload_id
 
@@ -118,11 +105,9 @@ class Resumable:
         if upload["run_id"] is not None or upload["final_id"] is not None:
             length: int = upload["length"]
             return length
-        for name in (upload_blob(upload["id"]), audio_blob(upload["id"])):  # published, and not yet a run
-            try:
-                return await self._blobs.length(name)
-            except BlobMissing:
-                pass
+        have = await self._bytes.length(upload["id"])
+        if have is not None:
+            return have
         if upload["parts"]:  # not joined yet
             return 0
         raise Problem("not_found", "there is no such upload")
@@ -162,42 +147,9 @@ class Resumable:
         length: int | None,
         checksum: Checksum | None,
     ) -> int:
-        """Add bytes at the end of an upload, and return how many it has then; what came before an error stays.
-
-        With a checksum, all or none of them are added.
-
-        Raises:
-            Problem: `conflict` when it does not end at `offset`, `locked` when bytes come by another request, `too_large`,
-                `checksum_mismatch`, `storage_full`, `not_found`.
-        """
+        """Add bytes at the end of an upload that is `length` bytes long, if that is known; see `UploadBytes.append`."""
         limit = self._max_bytes if length is None else length
-        if checksum is not None:
-            return await self._append_checked(upload["id"], parts, offset, limit, checksum)
-        return await self._stored(self._append(upload["id"], parts, offset, limit))
-
-    async def _append(self, upload_id: UUID, parts: AsyncIterator[bytes], offset: int, limit: int) -> int:
-        name, running = upload_blob(upload_id), self._sums.take(upload_id, most=offset)
-        try:
-            if running.size < offset:  # it was another gateway, or before a restart
-                await self._blobs.tell(running, name, start=running.size, end=offset)
-            return await self._blobs.append(name, parts, offset=offset, limit=limit, digest=running)
-        finally:
-            self._sums.keep(upload_id, running)
-
-    async def _append_checked(
-        self, upload_id: UUID, parts: AsyncIterator[bytes], offset: int, limit: int, checksum: Checksum
-    ) -> int:
-        piece, digest = f"{upload_folder(upload_id)}/{new_id()}", checksum.begin()
-        try:
-            await self._stored(self._blobs.begin(piece))
-            await self._stored(
-                self._blobs.append(piece, parts, offset=0, limit=limit - offset, digest=digest)
-            )
-            if digest.digest() != checksum.value:
-                raise Problem("checksum_mismatch", f"the bytes have another {checksum.algorithm}")
-            return await self._stored(self._append(upload_id, self._blobs.read(piece), offset, limit))
-        finally:
-            await to_its_end(self._blobs.delete(piece))
+        return await self._bytes.append(upload["id"], parts, offset=offset, limit=limit, checksum=checksum)
 
     async def finish(self, upload: Row) -> UUID | None:
         """Return the run that an upload has become, all of whose bytes have come; None for one that is a part.
@@ -221,15 +173,10 @@ class Resumable:
         upload_id, owner = upload["id"], upload["owner"]
         described = describe(upload["metadata"])
         if upload["parts"]:
-            await self._stored(self._join(upload))
-        published = audio_blob(upload_id)
-        await self._stored(self._blobs.publish(upload_blob(upload_id), published))
-        running = self._sums.take(upload_id, most=upload["length"])
-        if running.size < upload["length"]:
-            await self._stored(self._blobs.tell(running, published, start=running.size, end=upload["length"]))
-        received = Received(
-            upload_id, described.filename, described.content_type, Stored(running.size, running.digest())
-        )
+            lengths = await self._database.pool.fetchval(SQL["part_lengths"], upload["parts"])
+            await self._bytes.join(upload_id, upload["parts"], lengths)
+        stored = await self._bytes.publish(upload_id, upload["length"])
+        received = Received(upload_id, described.filename, described.content_type, stored)
         try:
             if not upload["length"]:
                 raise Problem("not_audio", "the file is empty")
@@ -283,7 +230,7 @@ class Resumable:
         if not all(part["fresh"] for part in parts.values()):
             raise Problem("gone", "Upload-Concat names an upload that has expired")
         for part in parts.values():
-            if await self._stored(self._blobs.length(upload_blob(part["id"]))) != part["length"]:
+            if await self._bytes.length(part["id"]) != part["length"]:
                 raise Problem("conflict", "Upload-Concat names an upload whose bytes have not all come")
         length = sum(parts[part]["length"] for part in creation.parts)
         if length > self._max_bytes:
@@ -301,39 +248,3 @@ class Resumable:
         )
         await connection.execute(SQL["use_parts"], wanted, upload_id, self._expires)
         return upload_id
-
-    async def _join(self, upload: Row) -> None:
-        """Make an upload of its parts: the first becomes it, the others are added. Goes on where it was broken off."""
-        name, parts = upload_blob(upload["id"]), upload["parts"]
-        if await self.length(upload) == upload["length"]:
-            return
-        first = upload_blob(parts[0])
-        await self._blobs.publish(first, name)
-        lengths: list[int] = await self._database.pool.fetchval(SQL["part_lengths"], parts)
-        running = self._sums.take(parts[0], most=lengths[0])
-        self._sums.keep(upload["id"], running)
-        end = 0
-        for part, length in zip(parts, lengths, strict=True):
-            start, end = end, end + length
-            have = await self._blobs.length(name)
-            if have < end:
-                source = name if part == parts[0] else upload_blob(part)
-                rest = self._blobs.read(source, start=have - start, end=length)
-                await self._append(upload["id"], rest, have, end)
-
-    async def _stored(self, work: Awaitable[T]) -> T:
-        """Do something to the storage; raise a Problem for what it says."""
-        try:
-            return await work
-        except BlobBusy:
-            raise Problem("locked", "another request brings bytes of this upload right now") from None
-        except BlobChanged as error:
-            raise Problem("conflict", f"the upload ends at {error.length}; ask for Upload-Offset") from None
-        except BlobTooLarge as error:
-            raise Problem("too_large", f"the upload may have {error}") from None
-        except BlobMissing:
-            raise Problem("not_found", "there is no such upload") from None
-        except ConnectionError:
-            raise
-        except OSError as error:
-            raise Problem("storage_full", f"the upload cannot be stored: {error.strerror}") from error

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from lingoloop_common.auth import READ, WRITE, Callers
@@ -12,7 +12,7 @@ from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, problem_response, public_app
-from lingoloop_common.keys import Queryable
+from lingoloop_common.keys import digest
 from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.accepted import Accepted
 from lingoloop_gateway.admin import Admin
@@ -44,7 +44,7 @@ from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
-from lingoloop_gateway.tickets import make_ticket, read_wish
+from lingoloop_gateway.tickets import make_ticket, read_wish, tell_ticket
 from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
@@ -254,12 +254,13 @@ class Server:
         """Make a ticket for a stream or a file, which stands in for the token in its address."""
         caller = await self._callers.caller(request, READ)
         key = read_key(request)
-        wish = read_wish(await request.read())
-
-        async def make(database: Queryable) -> web.Response:
-            return json_response(await make_ticket(database, caller, wish), status=201)
-
-        return await self._keys.answered_once(once(request, caller.owner, key, wish), make)
+        wish, token = read_wish(await request.read()), request.headers[hdrs.AUTHORIZATION]
+        # The token counts: what is kept of the answer is of use only together with it.
+        asked = once(request, caller.owner, key, wish, sha256=digest(token))
+        made = await self._keys.answered_once(
+            asked, lambda database: make_ticket(database, caller, token, wish)
+        )
+        return tell_ticket(made, token)
 
     async def cancel_run(self, request: web.Request) -> web.Response:
         """End a run now."""

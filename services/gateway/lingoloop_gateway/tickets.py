@@ -1,14 +1,16 @@
 """Tickets for addresses that a browser opens without headers: event streams and downloads."""
 
 from datetime import timedelta
-from typing import Any
 
+import orjson
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lingoloop_common.auth import Caller
 from lingoloop_common.errors import Problem
+from lingoloop_common.http import json_response
 from lingoloop_common.keys import Queryable
-from lingoloop_common.tickets import LIFETIME, create_ticket
+from lingoloop_common.tickets import LIFETIME, create_ticket, ticket_of
 from lingoloop_gateway.runs import iso
 
 
@@ -30,7 +32,16 @@ def read_wish(body: bytes) -> Wish:
         raise Problem("bad_request" if broken else "invalid_value", text) from None
 
 
-async def make_ticket(database: Queryable, caller: Caller, wish: Wish) -> dict[str, Any]:
-    """Return a ticket by which the caller may open the path, as it is answered."""
-    ticket, made_at = await create_ticket(database, owner=caller.owner, path=wish.path)
-    return {"ticket": ticket, "path": wish.path, "expiresAt": iso(made_at + timedelta(seconds=LIFETIME))}
+async def make_ticket(database: Queryable, caller: Caller, token: str, wish: Wish) -> web.Response:
+    """Make a ticket by which the caller may open the path; return the answer as it may be kept: with the seed for the ticket."""
+    seed, made_at = await create_ticket(database, token, owner=caller.owner, path=wish.path)
+    told = {"ticket": seed, "path": wish.path, "expiresAt": iso(made_at + timedelta(seconds=LIFETIME))}
+    return json_response(told, status=201)
+
+
+def tell_ticket(answer: web.Response, token: str) -> web.Response:
+    """Put the ticket itself into an answer that may have been kept."""
+    assert isinstance(answer.body, bytes)  # `make_ticket` wrote it
+    told = orjson.loads(answer.body)
+    answer.body = orjson.dumps({**told, "ticket": ticket_of(token, told["ticket"])})
+    return answer

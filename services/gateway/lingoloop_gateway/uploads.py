@@ -12,13 +12,14 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.accepted import Accepted, bound, claimed, made_before, reused
 from lingoloop_gateway.idempotency import IdempotencyKeys, Once
 from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.new_runs import add_run
 from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
-from lingoloop_gateway.quotas import Quotas, lock_owner
+from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.sizes import SyncLimits, is_large
 
 SQL = load_queries(__package__, "uploads.sql")
@@ -144,12 +145,9 @@ class Uploads:
         large = is_large(stored.size, examined.duration_ms, options.model, self._rules.sync)
         wanted = Accepted(received.audio_id, new_id(), new_id(), large, once=once)
         await lock_owner(connection, owner)
-        if before := await claimed(connection, wanted):
-            return before
-        if not options.force:
-            asked = (stored.sha256, stored.size, examined.lane, options.asked())
-            if same := await connection.fetchrow(SQL["same_upload"], owner, *asked):
-                return await bound(connection, reused(wanted, same))
+        if found := await self._found(connection, owner, stored, options, examined, wanted):
+            await connection.execute(SQL["remove_bytes"], audio_blob(received.audio_id))
+            return found
         await self._quotas.check(
             connection,
             owner,
@@ -171,6 +169,24 @@ class Uploads:
         )
         await add_run(connection, owner, options, examined.lane, wanted)
         return await bound(connection, wanted)
+
+    async def _found(
+        self,
+        connection: Connection,
+        owner: str,
+        stored: Stored,
+        options: UploadOptions,
+        examined: Examined,
+        wanted: Accepted,
+    ) -> Accepted | None:
+        """Return the run that there is already, given to the request before, or of the same bytes and options."""
+        if before := await claimed(connection, wanted):
+            return before
+        if options.force:
+            return None
+        asked = (stored.sha256, stored.size, examined.lane, options.asked())
+        same = await connection.fetchrow(SQL["same_upload"], owner, *asked)
+        return await bound(connection, reused(wanted, same)) if same else None
 
     async def settle(self, received: Received, accepted: Accepted) -> None:
         """Let work begin, or drop the bytes of which no run was made."""

@@ -1,6 +1,10 @@
 -- name: audio_exists
 SELECT EXISTS (SELECT FROM audio WHERE id = $1)
 
+-- name: remove_bytes
+-- Of which no run is made: if this process dies before it drops them, the next removals do.
+INSERT INTO removal (name, last_at) VALUES ($1, now()) ON CONFLICT DO NOTHING
+
 -- name: same_upload
 -- The newest run of the same bytes with the same options. Its recording is held: one that is being deleted is not given.
 SELECT r.audio_id, r.id, (SELECT id FROM job WHERE run_id = r.id ORDER BY created_at DESC, id DESC LIMIT 1) AS job_id

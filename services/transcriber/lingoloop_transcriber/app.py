@@ -8,12 +8,13 @@ from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
+from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
-from lingoloop_transcriber.worker import Worker, WorkRules
+from lingoloop_transcriber.worker import Worker
 
 
 def parts(
@@ -41,6 +42,7 @@ def parts(
             grace=settings.shutdown_grace_ms / 1000,
             longest_recording=settings.max_audio_duration_ms / 1000,
             largest_recording=settings.max_upload_bytes,
+            owner_storage=settings.owner_storage_bytes,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,
     )

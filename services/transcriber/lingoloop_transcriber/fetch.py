@@ -13,6 +13,7 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.names import clean_content_type, clean_filename
 from lingoloop_common.outbound import CallFailed, Outbound, Refused, body_of
 from lingoloop_common.store.runs import Fenced, Row
+from lingoloop_common.store.usage import no_room
 from lingoloop_transcriber.answers import Answer, Body, conditions, name_in, read_answer
 from lingoloop_transcriber.claims import Claim
 from lingoloop_transcriber.imports import Imports
@@ -31,10 +32,13 @@ RESTARTS = 3
 
 
 class Fetcher:
-    """Carries out import units of recordings of at most `largest` bytes."""
+    """Carries out import units of recordings of at most `largest` bytes, an owner's at most `owner_storage` together (0: any)."""
 
-    def __init__(self, imports: Imports, blobs: FolderBlobs, outbound: Outbound, *, largest: int) -> None:
-        self._imports, self._blobs, self._outbound, self._largest = imports, blobs, outbound, largest
+    def __init__(
+        self, imports: Imports, blobs: FolderBlobs, outbound: Outbound, *, largest: int, owner_storage: int
+    ) -> None:
+        self._imports, self._blobs, self._outbound = imports, blobs, outbound
+        self._largest, self._owner_storage = largest, owner_storage
 
     async def fetch(self, claim: Claim) -> None:
         """Go on where the part ends, until the file or the slice does; then the plan is ready, or the unit put off.
@@ -101,7 +105,8 @@ class Fetcher:
         name = name_in(response.headers)
         await self._imports.note(
             claim,
-            row["part"],
+            row,
+            owner_storage=self._owner_storage,
             validator=answer.validator,
             total=answer.total,
             content_type=clean_content_type(response.headers.get("Content-Type", "")),
@@ -118,9 +123,14 @@ class Fetcher:
     ) -> int:
         """Return where the part ends now. Where the server can go on, a line that broke off is a slice's end like another."""
         part = import_blob(row["part"])
+        stored = await self._imports.stored(row)
+        room = max(0, self._owner_storage - stored) if self._owner_storage else self._largest
+        limit = min(self._largest, room)
         try:
-            return await self._blobs.append(part, parts, offset=length, limit=self._largest, digest=digest)
+            return await self._blobs.append(part, parts, offset=length, limit=limit, digest=digest)
         except BlobTooLarge:
+            if text := no_room(self._owner_storage, stored, limit + 1):
+                raise WorkError("storage_quota", text) from None
             raise self._too_large() from None
         except (BlobBusy, BlobChanged) as error:
             raise WorkError("storage_failed", "another worker is still at it") from error
@@ -143,7 +153,12 @@ class Fetcher:
             digest = hashlib.sha256()
             await self._blobs.tell(digest, final, start=0, end=size)
         try:
-            await self._imports.finish(claim, row["audio_id"], size=size, sha256=digest.digest())
+            await self._imports.finish(
+                claim, row, size=size, sha256=digest.digest(), owner_storage=self._owner_storage
+            )
+        except WorkError:
+            await self._blobs.delete(final)  # before it is reported: a later try may publish another
+            raise
         except LookupError:
             await self._blobs.delete(final)  # of a recording that was deleted nothing may stay
             raise Fenced("the recording was deleted") from None

@@ -1,5 +1,5 @@
 -- name: import_of_run
-SELECT i.* FROM import i JOIN transcript_run r ON r.audio_id = i.audio_id WHERE r.id = $1
+SELECT i.*, r.owner FROM import i JOIN transcript_run r ON r.audio_id = i.audio_id WHERE r.id = $1
 
 -- name: note_answer
 -- $3 the part that is begun, and of what: as long as it has this name, its bytes are these.

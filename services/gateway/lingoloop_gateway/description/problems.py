@@ -20,6 +20,7 @@ MEANINGS: Mapping[str, str] = {
     "too_large": "The body is larger than the server takes.",
     "unsupported_media_type": "The body's `Content-Type` is not one of those that the call takes.",
     "range_not_satisfiable": "The range lies outside the recording; `Content-Range` tells its size.",
+    "expectation_failed": "`Expect` asks for something else than `100-continue`.",
     "invalid_value": "A value is wrong; `fields` or `detail` names it.",
     "not_audio": "The file is empty or holds no sound that can be decoded.",
     "too_long": "The recording is longer than the server takes.",
@@ -41,6 +42,7 @@ CAUSES: Mapping[str, str] = {
     "audio_missing": "The recording is not in the storage any more.",
     "unknown_language": "The engine does not know the language.",
     "too_large": "The file to import is larger than the server takes.",
+    "storage_quota": "The file to import finds no room beside your other recordings; delete some, or ask for more.",
     "import_refused": "The address of the import cannot be called, or holds no file.",
     "canceled": "It was cancelled, or its recording deleted.",
     "worker_lost": "Workers vanished again and again while they worked on it.",
@@ -53,7 +55,7 @@ CAUSES: Mapping[str, str] = {
 }
 """Of `errors.WORK_ERRORS`: why a run failed."""
 
-OF_EVERY_CALL = ("bad_request", "too_many_requests", "internal_error", "unavailable")
+OF_EVERY_CALL = ("bad_request", "expectation_failed", "too_many_requests", "internal_error", "unavailable")
 OF_CALLS_WITH_A_TOKEN = ("unauthorized", "forbidden")
 OF_ONE = ("not_found",)
 OF_A_BODY = ("too_large",)

@@ -116,7 +116,8 @@ ROUTES = (
         {201: json_of(Ticket, "The ticket; put it behind `?access_token=`.")},
         ("invalid_value",),
         says="A ticket stands in for the token where a browser cannot set a header: event streams, content, exports. It "
-        "must be opened within a minute, and is good for that path for 12 hours.",
+        "must be opened within a minute, and is good for that path for 12 hours. An `Idempotency-Key` counts together with "
+        "the token: with another token it stands for another request.",
         body={JSON: Wish},
         once=True,
     ),

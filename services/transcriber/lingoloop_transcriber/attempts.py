@@ -1,0 +1,246 @@
+"""Attempts: what is done with a claim, from its start to its end in the database, whatever comes in between."""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from lingoloop_common import metrics
+from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
+from lingoloop_common.contracts.states import UnitState
+from lingoloop_common.contracts.transcript import SEGMENTS
+from lingoloop_common.contracts.units import UnitKind, deadline
+from lingoloop_common.errors import WorkError
+from lingoloop_common.outbound import Outbound
+from lingoloop_common.relay import Relay
+from lingoloop_common.store.database import BROKEN
+from lingoloop_common.store.runs import Fenced
+from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.fetch import Fetcher
+from lingoloop_transcriber.imports import Imports
+from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job, Stopped
+from lingoloop_transcriber.pace import Pace
+from lingoloop_transcriber.plan import Planner
+from lingoloop_transcriber.slots import Slot
+
+log = structlog.get_logger(__name__)
+
+SUSPECT = 3
+"""Losses after which a unit may be the one that kills its workers."""
+
+
+def suspects_pause() -> float:
+    """Return seconds to wait before a suspect's turn, so that it is not the same one first each time."""
+    return random.uniform(0, 0.5)  # noqa: S311  (jitter, not a secret)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRules:
+    """What the settings say about work; all times in seconds, sizes in bytes."""
+
+    retry_delays: tuple[float, ...]
+    max_retries: int
+    job_timeout: float
+    grace: float
+    longest_recording: float
+    largest_recording: int
+    owner_storage: int
+
+
+class Attempts:
+    """Makes them, for one worker."""
+
+    def __init__(
+        self,
+        *,
+        lane: str,
+        relay: Relay,
+        blobs: FolderBlobs,
+        claims: Claims,
+        imports: Imports,
+        outbound: Outbound,
+        rules: WorkRules,
+        fleet_slots: Callable[[], int],
+    ) -> None:
+        self._lane, self._relay, self._blobs = lane, relay, blobs
+        self._claims, self._rules, self._fleet_slots = claims, rules, fleet_slots
+        self._planner = Planner(claims, blobs, relay, fleet_slots, longest=rules.longest_recording)
+        self._fetcher = Fetcher(
+            imports, blobs, outbound, largest=rules.largest_recording, owner_storage=rules.owner_storage
+        )
+        self._suspects = asyncio.Lock()
+        self.pace = Pace()
+
+    async def outcome(self, job: Job, claim: Claim, slot: Slot | None) -> str:
+        """Work on a unit, in a slot but for an import, and write its end; return it in a word.
+
+        Raises:
+            GivenUp: the database stayed away, and so nothing is known of its end.
+        """
+        try:
+            if await job.until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim)):
+                log.warning("unit failed", code="worker_lost", lost=claim.lost)
+                return "failed"
+            await job.until_it_works(lambda: self._claims.start_run(claim))
+            self._relay.tell()
+            async with self._turn(job, claim):
+                begin = time.perf_counter()
+                result = await self._run_until_stopped(job, claim, slot)
+            if result is not None:
+                await self._store(job, result)
+                self.pace.add(time.perf_counter() - begin, claim.cost)
+        except Fenced as error:
+            log.info("let go of a unit", reason=str(error))
+            return "fenced"
+        except WorkError as error:
+            return await self._report(job, claim, error)
+        except Stopped as stopped:
+            if stopped.reason == GONE:
+                log.info("let go of a unit", reason="the unit is another's by now, or cancelled")
+                return "fenced"
+            await job.until_it_works(lambda: self._claims.hand_back(claim))
+            return "handed_back"
+        except GivenUp:
+            raise
+        except Exception as error:
+            log.exception("a fault in the worker")
+            fault = WorkError("internal_error", f"the worker failed ({type(error).__name__}); see its log")
+            return await self._report(job, claim, fault)
+        return "done"
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, job: Job, claim: Claim) -> AsyncIterator[None]:
+        """Let suspects have their turns one by one: what dies with one that kills its worker would be lost as often as it.
+
+        Raises:
+            Stopped: it was ended before its turn came.
+        """
+        if claim.lost < SUSPECT:
+            yield
+            return
+        await asyncio.wait({job.stop}, timeout=suspects_pause())
+        turn = asyncio.ensure_future(self._suspects.acquire())
+        try:
+            watched: set[asyncio.Future[Any]] = {turn, job.stop}
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if job.stop.done():
+                raise Stopped(job.stop.result())
+            yield
+        finally:
+            if turn.done():
+                self._suspects.release()
+            else:
+                turn.cancel()
+
+    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot | None) -> Result | None:
+        """Run the unit; end it early when it is gone, when this worker stops, or at its deadline.
+
+        Returns:
+            A chunk's result, which is still to be stored; None for a plan or an import, which store their own.
+
+        Raises:
+            Fenced: the unit is another's.
+            WorkError: it failed.
+            Stopped: it was ended early.
+        """
+        work = asyncio.create_task(self._execute(claim, slot))
+        limit = deadline(self._expected(claim), ceiling=self._rules.job_timeout)
+        try:
+            watched: set[asyncio.Future[Any]] = {work, job.stop}
+            await asyncio.wait(watched, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not work.done():
+                work.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Fenced, WorkError, *BROKEN):
+                    await work
+        if not work.cancelled():
+            return work.result()
+        if job.stop.done():
+            raise Stopped(job.stop.result())
+        raise WorkError("deadline", f"it took longer than {limit:.0f} seconds")
+
+    async def _execute(self, claim: Claim, slot: Slot | None) -> Result | None:
+        try:
+            if slot is None:
+                await self._fetcher.fetch(claim)
+            elif claim.kind is UnitKind.CHUNK:
+                return await self._transcribe(claim, slot)
+            else:
+                await self._planner.plan(claim, slot)
+        except BlobMissing:
+            raise WorkError("audio_missing", "the recording is not in the storage any more") from None
+        except BROKEN as error:
+            # A plan goes on after its last stored cut; a cut whose commit was not answered may be there or not.
+            log.warning("could not go on", error=str(error) or type(error).__name__)
+            raise Stopped(SHUTDOWN) from error
+        return None
+
+    async def _transcribe(self, claim: Claim, slot: Slot) -> Result:
+        assert claim.chunk_index is not None
+        assert claim.start_sample is not None
+        assert claim.end_sample is not None
+        request = {
+            "do": "chunk",
+            "index": claim.chunk_index,
+            "start": claim.start_sample,
+            "stop": claim.end_sample,
+            "language": claim.language,
+            "options": dict(claim.options),
+        }
+        async with self._sound(claim) as sound:
+            answer = await slot.ask(request | sound)
+        engine_ms = answer.fields["engine_ms"]
+        metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
+        segments = SEGMENTS.validate_python(answer.fields["segments"])
+        return Result(claim, segments, engine_ms, self._fleet_slots())
+
+    async def _store(self, job: Job, result: Result) -> None:
+        """Store a result, however long the database is away; then what it was made of is not needed any more."""
+        claim = result.claim
+        closed = await job.until_it_works(lambda: self._claims.finish_chunk(result))
+        self._relay.tell()
+        if closed:
+            await self._blobs.delete_below(chunks_folder(claim.run_id))
+        elif claim.chunk_blob:
+            await self._blobs.delete(claim.chunk_blob)
+
+    @contextlib.asynccontextmanager
+    async def _sound(self, claim: Claim):  # type: ignore[no-untyped-def]
+        """Give the chunk's stored samples, or the original to cut them from again."""
+        if claim.chunk_blob is not None:
+            with contextlib.suppress(BlobMissing):
+                async with self._blobs.local_path(claim.chunk_blob) as path:
+                    if path.stat().st_size == 2 * claim.samples:  # else a crash left it half-written
+                        yield {"path": str(path), "whole": True}
+                        return
+        async with self._blobs.local_path(claim.audio_blob) as path:
+            yield {"path": str(path), "whole": False}
+
+    async def _report(self, job: Job, claim: Claim, error: WorkError) -> str:
+        log.warning("unit failed", code=error.code, reason=error.message, failures=claim.failures + 1)
+        try:
+            state = await job.until_it_works(
+                lambda: self._claims.report_failure(
+                    claim, error, retry_delays=self._rules.retry_delays, max_retries=self._rules.max_retries
+                )
+            )
+        except Fenced:
+            return "fenced"
+        return "failed" if state is UnitState.FAILED else "delayed"
+
+    def _expected(self, claim: Claim) -> float:
+        """Return how many seconds a unit should take: a plan decodes at 100 × real time at least.
+
+        The first chunks, before anything was measured, are given plenty; an import, which ends its slices itself, all there is.
+        """
+        if claim.kind is UnitKind.IMPORT:
+            return math.inf
+        if claim.kind is UnitKind.PLAN:
+            return (claim.duration_ms or 3_600_000) / 1000 / 100
+        return claim.cost * (self.pace.value or 1.0)
