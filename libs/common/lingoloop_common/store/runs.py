@@ -128,7 +128,8 @@ def _written(run: Row, row: Row, change: Change) -> tuple[Any, ...]:
     """Return what `write_changes` takes for one run."""
     ended = RunStatus(row["status"]).is_final
     frame: RunState = (RunDone if ended else RunUpdated)(**run_state(row), segments=change.segments or None)
-    event_id, event_type = new_id(), events.DONE if ended else events.UPDATED
+    event_type = events.DONE if ended else events.UPDATED
+    event_id = events.event_id(row["id"], row["seq"])
     headers = events.cloud_event_headers(
         event_id=event_id,
         event_type=event_type,
