@@ -6,12 +6,11 @@ may be under way has locked the endpoint.
 
 from uuid import UUID
 
-from lingoloop_common.contracts import events
 from lingoloop_common.contracts.states import RunStatus
-from lingoloop_common.contracts.webhooks import AT_ONCE, done_message
+from lingoloop_common.contracts.webhooks import AT_ONCE
 from lingoloop_common.store.database import Connection
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.runs import lock_run, run_state
+from lingoloop_common.store.runs import lock_run, write_deliveries
 
 SQL = load_queries(__package__, "webhooks.sql")
 
@@ -29,15 +28,7 @@ async def announce(connection: Connection, run_id: UUID, endpoint_id: UUID) -> b
     await connection.execute(SQL["name_endpoint"], run_id, endpoint_id)
     if not RunStatus(run["status"]).is_final:
         return False
-    written = await connection.fetchval(
-        SQL["write_delivery"],
-        run_id,
-        endpoint_id,
-        events.event_id(run_id, run["seq"]),
-        events.DONE,
-        done_message(run_state(run), run["completed_at"]),
-    )
-    return written is not None
+    return await write_deliveries(connection, [run], to=endpoint_id) > 0
 
 
 async def resume(connection: Connection, endpoint_id: UUID) -> None:

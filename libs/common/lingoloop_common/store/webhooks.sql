@@ -2,21 +2,6 @@
 -- The run is locked: its end comes after this and sees it, or came before.
 INSERT INTO run_webhook (run_id, endpoint_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
 
--- name: write_delivery
--- To an endpoint $2 of the owner's, that run $1 ended. Twice the same is written once.
-WITH written AS (
-    INSERT INTO webhook_delivery (id, endpoint_id, owner, run_id, event_id, event_type, body)
-    SELECT new_id(), e.id, r.owner, r.id, $3, $4, jsonb_set($5, '{data,metadata}', a.metadata)::text
-    FROM transcript_run r JOIN audio a ON a.id = r.audio_id JOIN webhook_endpoint e ON e.owner = r.owner
-    WHERE r.id = $1 AND e.id = $2
-    FOR KEY SHARE OF e
-    ON CONFLICT (endpoint_id, event_id) DO NOTHING
-    RETURNING id
-), token AS (
-    INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), 'webhook' FROM written
-)
-SELECT id FROM written
-
 -- name: resume
 UPDATE webhook_endpoint SET paused_at = NULL, paused_because = NULL, failing_since = NULL WHERE id = $1
 
