@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from lingoloop_common.lookups import Lookups
+
 LONGEST_URL = 2_048
 REDIRECTS = 5
 
@@ -153,6 +155,7 @@ class Outbound:
                 socket_factory=None if self._allow_private else public_socket,
                 force_close=True,
                 use_dns_cache=False,
+                resolver=Lookups(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

@@ -120,7 +120,7 @@ class Webhooks:
         call = asyncio.create_task(self._send(claim))
         self._calls.add(call)
         try:
-            with metrics.WEBHOOK_SECONDS.time():
+            with metrics.SLOTS_BUSY.labels(LANE).track_inprogress(), metrics.WEBHOOK_SECONDS.time():
                 await asyncio.wait({call})
         finally:
             self._calls.discard(call)
