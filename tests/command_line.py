@@ -12,7 +12,11 @@ from pathlib import Path
 
 def environment(**settings: str) -> dict[str, str]:
     """Return the environment of a person who has set nothing."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LINGOLOOP_CACHE") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "PYTHONPATH", "LINGOLOOP_CACHE")
+        if name in os.environ
+    }
     return {**kept, "OPS_PORT": "0", **settings}
 
 

@@ -1,5 +1,6 @@
 """Rows for tests: workers, and runs with their audio, job and units, as an upload and a plan would have made them."""
 
+import base64
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -12,6 +13,9 @@ from lingoloop_common.store.ids import new_id
 
 Connection: TypeAlias = "OneConnection | asyncpg.Pool[Any]"
 """A pool will do where nothing needs to be in one transaction."""
+
+
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +170,26 @@ async def add_token(connection: Connection, *, lane: str = "simulated") -> UUID:
     message_id = new_id()
     await connection.execute("INSERT INTO outbox (message_id, lane) VALUES ($1, $2)", message_id, lane)
     return message_id
+
+
+async def add_endpoint(
+    connection: Connection,
+    *,
+    owner: str = "ann",
+    url: str = "https://receiver.example/hook",
+    every_run: bool = True,
+    **columns: Any,
+) -> UUID:
+    """Add a webhook endpoint; `columns` of it win."""
+    values = {
+        "id": new_id(),
+        "owner": owner,
+        "url": url,
+        "every_run": every_run,
+        "secret": WEBHOOK_SECRET,
+        **columns,
+    }
+    names, places = ", ".join(values), ", ".join(f"${number + 1}" for number in range(len(values)))
+    await connection.execute(f"INSERT INTO webhook_endpoint ({names}) VALUES ({places})", *values.values())
+    endpoint_id: UUID = values["id"]
+    return endpoint_id

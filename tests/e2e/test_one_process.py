@@ -7,15 +7,18 @@ import subprocess
 import time
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
 from lingoloop.client import Client
 from lingoloop.folder import DataFolder
-from lingoloop.server import local_token
+from lingoloop.server import LOCAL, local_token
 from tests import media
 from tests.command_line import command, environment, run, server
 from tests.fleet import rest_of_run
+from tests.notifier.receiver import receiving
+from tests.rows import add_endpoint
 from tests.speech import join, librivox_clips, word_error_rate, write_wav
 from tests.waiting import eventually
 
@@ -82,6 +85,22 @@ async def test_a_token_made_for_the_folder_opens_the_server(data: Path) -> None:
             with_token = await http.get("/api/runs/x", headers={"Authorization": f"Bearer {token.strip()}"})
             without = await http.get("/api/runs/x")
     assert (with_token.status_code, without.status_code) == (404, 401)
+
+
+async def test_a_webhook_is_told_of_a_run_s_end(data: Path) -> None:
+    path = data.parent / "talk.wav"
+    path.write_bytes(media.wav_of_ms(2_000))
+    settings = {"ENGINE": "simulated", "ALLOW_PRIVATE_ADDRESSES": "1"}
+    async with receiving() as receiver, server(data, **settings) as (_, url):
+        code, database_url, _ = await run("db", "url", "--data", str(data))
+        assert code == 0
+        connection = await asyncpg.connect(database_url.strip())
+        await add_endpoint(connection, owner=LOCAL, url=receiver.url)
+        await connection.close()
+        async with Client(url, local_token(DataFolder(data))) as client:
+            run_id = await client.upload(path, lambda _: None)
+        heard = await receiver.heard.get()
+    assert (heard.data["runId"], heard.data["status"]) == (run_id, "succeeded")
 
 
 async def test_watch_follows_a_run_to_its_end(data: Path) -> None:

@@ -172,7 +172,7 @@ async def running_world(
     common: dict[str, Any] = {"database": database, "broker": broker, "relay": relay, "blobs": blobs}
     notifier_settings = read_settings(NotifierSettings, **given, notifier_host="127.0.0.1", notifier_port=0)
     notifier_parts, notifier = lingoloop_notifier.app.parts(
-        notifier_settings, database=database, broker=broker
+        notifier_settings, database=database, broker=broker, relay=relay
     )
     given.setdefault("gateway_port", 0)
     gateway_settings = read_settings(GatewaySettings, **given, gateway_host="127.0.0.1")

@@ -314,12 +314,12 @@ async def running_world(database_url: str, broker: Broker, **more: Any) -> Async
         notifier_port=0,
         **more,
     )
-    parts, server = lingoloop_notifier.app.parts(settings, database=database, broker=broker)
+    relay = Relay(database, broker)  # not started: tests say when something is sent
+    parts, server = lingoloop_notifier.app.parts(settings, database=database, broker=broker, relay=relay)
     [progress] = [part for part in parts if isinstance(part, Progress)]
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         running([database, broker, *parts]),
         aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
     ):
-        # The relay is not started: tests say when something is sent.
-        yield World(database, broker, Relay(database, broker), server, session, progress)
+        yield World(database, broker, relay, server, session, progress)

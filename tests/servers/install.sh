@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, real speech, OpenAI's package and
-# tus-js-client for Node. Installs what is missing where that is possible (root on Debian), and leaves no new service
-# running: the tests start private servers.
+# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, real speech, and clients for Node.
+# Installs what is missing where that is possible (root on Debian), and leaves no new service running: the tests start
+# private servers.
 set -euo pipefail
 
 # The clients for Node, where Node is: their tests are left out without them.
-for node in "$(dirname "$0")"/../{gateway/{openai,tus},guide/live}_node; do
+for node in "$(dirname "$0")"/../*/*_node; do
   if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
     # In the folder: with --prefix npm would not read the machine's settings (certificates, proxy), which are looked for there.
     (cd "$node" && npm ci --no-audit --no-fund --no-update-notifier --loglevel error --fetch-retries 0 --fetch-timeout 20000 >/dev/null) || echo "without $(basename "$node"): npm ci failed" >&2

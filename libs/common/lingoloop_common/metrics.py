@@ -19,6 +19,12 @@ ENGINE_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128),
 )
 SUBSCRIBERS = Gauge("lingoloop_sse_subscribers", "Open event streams.", ["scope"])
+WEBHOOK_TRIES = Counter("lingoloop_webhook_tries_total", "Webhooks sent, by what came of it.", ["outcome"])
+WEBHOOK_SECONDS = Histogram(
+    "lingoloop_webhook_seconds",
+    "Seconds until a webhook's receiver answered, or did not.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
 HTTP_SECONDS = Histogram(
     "lingoloop_http_seconds",
     "Seconds until an answer was complete.",

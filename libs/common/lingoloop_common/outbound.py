@@ -8,17 +8,23 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
+from lingoloop_common.lookups import Lookups
+
 LONGEST_URL = 2_048
 REDIRECTS = 5
 
 CONNECT, IDLE, ANSWER = 10.0, 30.0, 30.0
 """Seconds: for a connection, without a byte, and until an answer's headers are there."""
+
+CALL, LITTLE = 20.0, 4_096
+"""Seconds for the whole of a call that sends something, and bytes of the answer that are read before it is cut off."""
 
 WEB_PORTS = (80, 443)
 LEAST_OTHER_PORT = 1_024
@@ -71,6 +77,14 @@ class Refused(OSError):
 
 class CallFailed(Exception):
     """The other side did not answer, or broke off; it may do better later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of something that was sent: the status, and the header `Retry-After` as it stands there."""
+
+    status: int
+    retry_after: str | None
 
 
 def check_url(text: str) -> URL:
@@ -141,6 +155,7 @@ class Outbound:
                 socket_factory=None if self._allow_private else public_socket,
                 force_close=True,
                 use_dns_cache=False,
+                resolver=Lookups(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -163,18 +178,37 @@ class Outbound:
         """
         target = _checked(url)
         for _ in range(REDIRECTS + 1):
-            async with await self._ask(target, headers) as response:
+            async with await self._ask("GET", target, headers, CONNECT + ANSWER) as response:
                 if response.status not in _REDIRECTING:
                     yield response
                     return
                 target = _redirected(target, response.headers.get("Location", ""))
         raise Refused(f"the address leads through more than {REDIRECTS} others")
 
-    async def _ask(self, target: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a body and return what was answered; a redirect is an answer, and is not followed.
+
+        The status tells all: of what comes after it a little is read, so that the other side may end, and dropped.
+
+        Raises:
+            Refused: the address may not be called.
+            CallFailed: no answer within 20 seconds.
+        """
+        async with await self._ask("POST", _checked(url), headers, CALL, body) as response:
+            with contextlib.suppress(aiohttp.ClientError, EOFError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await response.content.readexactly(LITTLE)
+            return Answer(response.status, response.headers.get("Retry-After"))
+
+    async def _ask(
+        self, method: str, target: URL, headers: Mapping[str, str], seconds: float, body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
         assert self._session is not None  # started
         try:
-            async with asyncio.timeout(CONNECT + ANSWER):
-                return await self._session.get(target, headers=headers, allow_redirects=False)
+            async with asyncio.timeout(seconds):
+                return await self._session.request(
+                    method, target, headers=headers, data=body, allow_redirects=False
+                )
         except aiohttp.ClientError as error:
             raise _meant(error) from error
         except TimeoutError as error:

@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lingoloop_common.contracts.units import lane_name
@@ -46,6 +54,19 @@ class Settings(BaseSettings):
         if url != "memory://" and not url.startswith(("amqp://", "amqps://")):
             raise ValueError("must be amqp://…, amqps://… or memory://")
         return value
+
+
+def _milliseconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise ValueError("must be milliseconds with commas between, like 5000,30000,120000")
+    return tuple(int(part) for part in parts)
+
+
+Delays = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_milliseconds)]
+"""Milliseconds before the first, second, … retry."""
 
 
 class RecordingSettings(BaseSettings):

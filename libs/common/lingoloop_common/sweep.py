@@ -18,6 +18,7 @@ from lingoloop_common.store.database import BROKEN, Connection, Database
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Fenced, fail_unit, lock_run
+from lingoloop_common.store.webhooks import release_withheld
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,9 @@ UNSENT_LIMIT = 5.0
 
 KEYS_KEPT = 86_400.0
 """Seconds for which an `Idempotency-Key` stands for the request that it came with."""
+
+DELIVERIES_KEPT = 30
+"""Days for which it is known what a webhook was told."""
 
 REFILL_LIMIT = 10_000
 """Tokens written in one pass and lane at most."""
@@ -60,6 +64,7 @@ class Sweep:
     async def end_all_leases(self) -> None:
         """Before a one-process server takes work: everything that was running is taken back at the next pass."""
         await self._database.pool.execute(SQL["end_all_leases"])
+        await self._database.pool.execute(SQL["end_all_claims"])
 
     async def sweep(self) -> None:
         """Do one pass, unless another process is at it."""
@@ -85,6 +90,7 @@ class Sweep:
             released = [unit for unit in lost if unit not in given_up]
             if released:
                 await connection.execute(SQL["release_lost"], [unit["id"] for unit in released])
+            await _heal_deliveries(connection)
             await connection.execute(SQL["end_leases"])
             await connection.execute(SQL["forget_workers"])
             await connection.execute(SQL["forget_keys"], KEYS_KEPT)
@@ -173,3 +179,11 @@ class Sweep:
                     "sweep failed; will try again", error=str(error) or type(error).__name__, exc_info=unknown
                 )
             await asyncio.sleep(PAUSE)
+
+
+async def _heal_deliveries(connection: Connection) -> None:
+    """Set going what webhooks are still to be told, and forget what they were told long ago."""
+    await connection.execute(SQL["release_due_deliveries"])
+    for endpoint in await connection.fetch(SQL["idle_endpoints"]):
+        await release_withheld(connection, endpoint["id"])
+    await connection.execute(SQL["forget_deliveries"], DELIVERIES_KEPT)

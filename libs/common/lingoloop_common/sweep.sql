@@ -14,6 +14,33 @@ WITH due AS (
 )
 SELECT count(*) FROM token
 
+-- name: release_due_deliveries
+-- Webhooks likewise: those whose next try has come, and those whose sender did not end its claim.
+WITH due AS (
+    SELECT id FROM webhook_delivery WHERE state IN ('waiting', 'sending') AND due_at <= now()
+    ORDER BY due_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
+), released AS (
+    UPDATE webhook_delivery d SET state = 'ready', due_at = NULL FROM due WHERE d.id = due.id RETURNING d.id
+)
+INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), 'webhook' FROM released
+
+-- name: idle_endpoints
+-- Endpoints from which deliveries are withheld though none is under way: what was, and would have let them go, was deleted
+-- with its run. Not waited for: whoever holds one lets them go.
+SELECT e.id FROM webhook_endpoint e
+WHERE paused_at IS NULL
+  AND EXISTS (SELECT FROM webhook_delivery d WHERE d.endpoint_id = e.id AND state = 'waiting' AND due_at IS NULL)
+  AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.endpoint_id = e.id AND state IN ('ready', 'sending'))
+LIMIT 100
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: forget_deliveries
+-- Those that ended, and those that a paused endpoint never heard of.
+DELETE FROM webhook_delivery WHERE id IN (
+    SELECT id FROM webhook_delivery
+    WHERE due_at IS NULL AND state <> 'ready' AND created_at < now() - make_interval(days => $1)
+    ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+
 -- name: lost_units
 -- Running units whose holder has no lease any more: ended, never written, or lost with an older database.
 SELECT u.id, u.run_id, u.lane, u.kind, u.attempt, u.failures, u.lost
@@ -61,10 +88,12 @@ WHERE s.lane = idle.lane AND s.owner = idle.owner AND NOT EXISTS (
     WHERE u.lane = s.lane AND u.owner = s.owner AND u.state IN ('waiting', 'ready', 'running'))
 
 -- name: backlog
--- Per lane: units that are ready, tokens that are still in the outbox, and the seconds that the oldest has been there.
+-- Per lane: units (or deliveries) that are ready, tokens that are still in the outbox, and the seconds that the oldest has been there.
 SELECT lane, sum(ready)::int AS ready, sum(unsent)::int AS unsent, max(unsent_for)::float AS unsent_for
 FROM (
     SELECT lane, count(*) AS ready, 0 AS unsent, 0 AS unsent_for FROM unit WHERE state = 'ready' GROUP BY lane
+    UNION ALL
+    SELECT 'webhook', count(*), 0, 0 FROM webhook_delivery WHERE state = 'ready' HAVING count(*) > 0
     UNION ALL
     SELECT lane, 0, count(*), extract(epoch FROM now() - min(created_at))
     FROM outbox WHERE lane IS NOT NULL GROUP BY lane
@@ -77,3 +106,6 @@ INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), $1 FROM generate
 -- name: end_all_leases
 -- The one-process mode starts: whoever held anything is gone with the process that was (rule 13).
 UPDATE worker SET lease_until = NULL, busy = 0 WHERE lease_until IS NOT NULL
+
+-- name: end_all_claims
+UPDATE webhook_delivery SET due_at = now() WHERE state = 'sending'

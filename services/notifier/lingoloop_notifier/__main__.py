@@ -17,7 +17,7 @@ def main() -> int:
     except SettingsError as error:
         print(f"notifier: {error}", file=sys.stderr)
         return 1
-    own, _ = parts(settings, database=shared.database, broker=shared.broker)
+    own, _ = parts(settings, database=shared.database, broker=shared.broker, relay=shared.relay)
     ops = HttpServer(ops_app("notifier", shared.checks), host=settings.ops_host, port=settings.ops_port)
     return lifecycle.main("notifier", [*shared.parts, ops, *own])
 

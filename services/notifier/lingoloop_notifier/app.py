@@ -5,16 +5,22 @@ from lingoloop_common.broker import Broker
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
+from lingoloop_common.outbound import Outbound
 from lingoloop_common.rates import Rates
+from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
+from lingoloop_notifier.deliveries import Deliveries
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.progress import Progress
 from lingoloop_notifier.server import Server
 from lingoloop_notifier.settings import NotifierSettings
+from lingoloop_notifier.webhooks import Webhooks
 
 
-def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> tuple[list[Part], HttpServer]:
+def parts(
+    settings: NotifierSettings, *, database: Database, broker: Broker, relay: Relay
+) -> tuple[list[Part], HttpServer]:
     """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
     hub = Hub()
     feed = Feed(broker, hub.on_event, hub.on_reconnect)
@@ -27,4 +33,14 @@ def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> 
         host=settings.notifier_host,
         port=settings.notifier_port,
     )
-    return [feed, Progress(database, hub, forecasts, interval=interval), server], server
+    outbound = Outbound(allow_private=settings.allow_private_addresses)
+    webhooks = Webhooks(
+        broker=broker,
+        relay=relay,
+        deliveries=Deliveries(database),
+        outbound=outbound,
+        retry_delays=tuple(ms / 1000 for ms in settings.webhook_retry_delays),
+        grace=settings.shutdown_grace_ms / 1000,
+    )
+    progress = Progress(database, hub, forecasts, interval=interval)
+    return [feed, progress, outbound, webhooks, server], server

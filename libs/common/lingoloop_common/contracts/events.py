@@ -3,7 +3,7 @@
 import zlib
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.contracts.transcript import Segment, Wire
@@ -92,6 +92,11 @@ def shard(owner: str) -> int:
 def routing_key(owner: str, run_id: UUID, event_type: str) -> str:
     """Return `<shard>.<run id>.<type>`, the key under which an event goes to the topic exchange."""
     return f"{shard(owner)}.{run_id}.{event_type}"
+
+
+def event_id(run_id: UUID, seq: int) -> UUID:
+    """Return the id of a run's event: the same whoever asks, and however often (version 5, RFC 9562, section 5.5)."""
+    return uuid5(run_id, str(seq))
 
 
 def cloud_event_headers(
