@@ -20,6 +20,7 @@ from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import Quotas, lock_owner
 from lingoloop_gateway.sizes import SyncLimits, is_large
+from lingoloop_gateway.webhook_urls import tell_end
 
 SQL = load_queries(__package__, "uploads.sql")
 
@@ -149,6 +150,7 @@ class Uploads:
         if not options.force:
             asked = (stored.sha256, stored.size, examined.lane, options.asked())
             if same := await connection.fetchrow(SQL["same_upload"], owner, *asked):
+                await tell_end(connection, owner, options.webhook_url, same["id"])
                 return await bound(connection, reused(wanted, same))
         await self._quotas.check(
             connection,
@@ -168,15 +170,15 @@ class Uploads:
             stored.sha256,
             examined.duration_ms,
             audio_blob(wanted.audio_id),
+            options.metadata or {},
         )
         await add_run(connection, owner, options, examined.lane, wanted)
         return await bound(connection, wanted)
 
     async def settle(self, received: Received, accepted: Accepted) -> None:
-        """Let work begin, or drop the bytes of which no run was made."""
-        if accepted.audio_id == received.audio_id:
-            self._relay.tell()
-        else:
+        """Let what was written be sent, and drop bytes of which no run was made."""
+        self._relay.tell()
+        if accepted.audio_id != received.audio_id:
             await self.drop(received)
 
     async def _store(
