@@ -125,10 +125,13 @@ class TestTheRunThatIsThere:
         assert await idle_world.count("webhook_delivery", owner) == 0
 
     @pytest.mark.parametrize("again", [False, True])
-    async def test_when_it_has_ended_they_are_told_at_once_and_once(self, world: World, again: bool) -> None:
-        owner = world.new_owner()
+    async def test_when_it_has_ended_they_are_told_at_once_and_once(
+        self, world: World, again: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        owner, sent = world.new_owner(), asyncio.Event()
         first = await world.accepted(owner, media.wav(), model="long")
         await world.finished(owner, first["runId"])
+        monkeypatch.setattr(world.relay, "tell", sent.set)
         for _ in range(2):
             if again:
                 target = f"/api/audios/{first['audioId']}/transcribe?model=long&webhookUrl={URL}"
@@ -138,6 +141,7 @@ class TestTheRunThatIsThere:
             assert (answer.json()["runId"], answer.json()["reused"]) == (first["runId"], True)
             [delivery] = await deliveries(world, owner)
             assert delivery["runId"] == first["runId"]
+            assert sent.is_set()
 
     async def test_a_retry_with_the_same_key_tells_nobody_twice(self, idle_world: World) -> None:
         owner = idle_world.new_owner()

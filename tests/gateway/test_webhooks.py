@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from lingoloop_common.store.ids import new_id
+from lingoloop_gateway.quotas import lock_owner
 from lingoloop_gateway.webhook_rules import SECRET
 from lingoloop_gateway.webhooks import ENDPOINTS_MOST
 from tests.gateway.world import World
 from tests.rows import add_endpoint
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -195,13 +197,15 @@ async def test_only_so_many_are_told_of_every_run_also_when_asked_for_at_once(id
     owner = idle_world.new_owner()
     for number in range(ENDPOINTS_MOST - 1):
         await add_endpoint(idle_world.database.pool, owner=owner, url=f"{URL}/{number}")
-    answers = await asyncio.gather(
-        *(post(idle_world, owner, body={"url": f"{URL}/more/{number}"}) for number in range(4))
-    )
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    async with idle_world.database.pool.acquire() as connection, connection.transaction():
+        await lock_owner(connection, owner)
+        last = await add_endpoint(connection, owner=owner, url=f"{URL}/last")
+        asked = asyncio.create_task(post(idle_world, owner, body={"url": URL}))
+        await eventually(idle_world.waits_for_locks)
+    answer = await asked
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert await idle_world.count("webhook_endpoint", owner) == ENDPOINTS_MOST
-    [one] = [answer.json()["id"] for answer in answers if answer.status_code == 201]
-    await idle_world.http.delete(f"{PATH}/{one}", headers=idle_world.bearer(owner))
+    await idle_world.http.delete(f"{PATH}/{last}", headers=idle_world.bearer(owner))
     await made(idle_world, owner)
 
 
