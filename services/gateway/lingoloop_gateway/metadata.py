@@ -59,6 +59,6 @@ Metadata = Annotated[dict[str, Any], BeforeValidator(check_metadata)]
 MetadataText = Annotated[
     Metadata,
     BeforeValidator(read_metadata),
-    WithJsonSchema({"type": "string", "contentMediaType": "application/json", "maxLength": BYTES_MOST}),
+    WithJsonSchema({"type": "string", "contentMediaType": "application/json"}),
 ]
 """As text, in a query, a form or the like."""
