@@ -291,8 +291,8 @@ async def test_one_that_is_paused_is_resumed_and_what_waited_is_set_going(idle_w
     answer = await post(idle_world, owner, f"{PATH}/{endpoint_id}/resume")
     assert answer.status_code == 200
     assert answer.json() == {**paused, "pausedAt": None, "pausedBecause": None, "failingSince": None}
-    state = "SELECT state FROM webhook_delivery WHERE owner = $1"
-    assert await idle_world.database.pool.fetchval(state, owner) != "waiting"
+    withheld = "SELECT state = 'waiting' AND due_at IS NULL FROM webhook_delivery WHERE owner = $1"
+    assert await idle_world.database.pool.fetchval(withheld, owner) is False
     assert (await post(idle_world, owner, f"{PATH}/{endpoint_id}/resume")).status_code == 200
 
 
