@@ -199,7 +199,17 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     Message: {
         "type": "lingoloop.run.done.v1",
         "timestamp": ENDED,
-        "data": {**STATE, "status": "succeeded", "progress": 100, "metadata": METADATA},
+        "data": {
+            "runId": RUN,
+            "audioId": AUDIO,
+            "status": "succeeded",
+            "progress": 100,
+            "timeElapsed": 21480,
+            "estimatedTimeRemaining": 0,
+            "chunksDone": 181,
+            "chunksTotal": 181,
+            "metadata": METADATA,
+        },
     },
     webhook_shapes.Webhook: WEBHOOK,
     webhook_shapes.NewWebhook: {**WEBHOOK, **SIGNS},
