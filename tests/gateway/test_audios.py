@@ -23,6 +23,7 @@ async def test_an_audio_shows_what_is_known_of_it_and_its_runs(idle_world: World
         "sizeBytes": len(data),
         "durationMs": 61_000,
         "sha256": hashlib.sha256(data).hexdigest(),
+        "metadata": {},
         "runs": [{"id": body["runId"], "status": "queued"}],
     }
 

@@ -112,7 +112,7 @@ BAD_CODING = st.sampled_from(
 )
 QUERY_VALUE = TEXT.map(encoded) | BAD_CODING
 NAMES = ["limit", "cursor", "status", "fmt", "id", "code", "filename", "language", "engine", "model", "priority",
-         "force", "access_token", "q", "original", "named"]  # fmt: skip
+         "force", "webhookUrl", "metadata", "access_token", "q", "original", "named"]  # fmt: skip
 QUERY = st.lists(st.tuples(st.sampled_from(NAMES) | QUERY_VALUE, QUERY_VALUE).map("=".join), max_size=4).map(
     "&".join
 )
@@ -159,7 +159,22 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["path", "ids", "code", "all", "language", "engine", "model", "priority", "force", "x"]
+                [
+                    "path",
+                    "ids",
+                    "code",
+                    "all",
+                    "language",
+                    "engine",
+                    "model",
+                    "priority",
+                    "force",
+                    "url",
+                    "secret",
+                    "webhookUrl",
+                    "metadata",
+                    "x",
+                ]
             ),
             inner,
             max_size=4,

@@ -35,6 +35,8 @@ OF_RUNS = (
     "chunk",
     "unit",
     "job",
+    "run_webhook",
+    "webhook_delivery",
 )
 
 
@@ -97,6 +99,7 @@ async def test_nothing_of_a_recording_stays_but_the_receipt(world: World) -> Non
     owner, data = world.new_owner(), media.wav_of_ms(61_000)
     body = await world.accepted(owner, data, filename="my secret.wav")
     await world.finished(owner, body["runId"])
+    await world.accepted(owner, data, webhookUrl="https://hooks.example/")
     edit = f"/api/runs/{body['runId']}/segments/0"
     await world.http.patch(edit, content=b'{"text": "secret"}', headers=world.bearer(owner))
     await Indexing(world.database).index_due()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from lingoloop_gateway.idempotency import fingerprint
 from lingoloop_gateway.openai_options import read_transcription_options
 from lingoloop_gateway.options import read_options
@@ -32,3 +34,12 @@ def test_each_part_of_a_request_counts() -> None:
         ("POST", "/api/audios", (options,), b"y"),
     ]
     assert len({fingerprint(*part) for part in parts}) == len(parts)
+
+
+def test_options_that_a_later_release_adds_do_not_count_where_they_are_not_used() -> None:
+    class Older(BaseModel):
+        language: str | None = None
+        priority: int = 0
+
+    older, newer = Older(language="en"), read_options({"language": "en"})
+    assert fingerprint("POST", PATH, (older,), b"x") == fingerprint("POST", PATH, (newer,), b"x")

@@ -26,7 +26,13 @@ from tests.gateway.world import BOUNDARY, END, SECRET, World, part, running_worl
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOBODYS = "019a0000-0000-7000-8000-000000000000"
-OWNED = {"audio_id": "audioId", "run_id": "runId", "upload_id": "uploadId"}
+OWNED = {
+    "audio_id": "audioId",
+    "run_id": "runId",
+    "upload_id": "uploadId",
+    "endpoint_id": "endpointId",
+    "delivery_id": "deliveryId",
+}
 """Parameters of a path that name what is somebody's, and where `owned` names it."""
 
 NAMED = {"index": "0", "letter_id": NOBODYS, "model": "whisper-1", "file": "page.css"}
@@ -76,6 +82,15 @@ CALLS = {
     "GET /api/runs/{run_id}/events": Call(),
     "POST /api/runs/{run_id}/cancel": Call(202),
     "POST /api/runs/{run_id}/retry": Call(409),
+    "POST /api/webhooks": Call(201, body=b'{"url": "https://hooks.example/"}', kind=JSON),
+    "GET /api/webhooks": Call(),
+    "GET /api/webhooks/{endpoint_id}": Call(),
+    "DELETE /api/webhooks/{endpoint_id}": Call(204),
+    "GET /api/webhooks/{endpoint_id}/secret": Call(),
+    "POST /api/webhooks/{endpoint_id}/rotate": Call(),
+    "POST /api/webhooks/{endpoint_id}/resume": Call(),
+    "GET /api/webhooks/{endpoint_id}/deliveries": Call(query="?status=delivered"),
+    "POST /api/webhooks/{endpoint_id}/deliveries/{delivery_id}/redeliver": Call(202),
     "POST /v1/audio/transcriptions": Call(404, body=FORM, kind=f"multipart/form-data; boundary={BOUNDARY}"),
     "GET /v1/models": Call(),
     "GET /v1/models/{model}": Call(),
@@ -287,7 +302,9 @@ async def state(world: World, owner: str) -> list[Any]:
     others = await world.database.pool.fetchrow(
         "SELECT (SELECT array_agg(id ORDER BY id) FROM upload WHERE owner = $1),"
         " (SELECT array_agg(speakers ORDER BY id) FROM transcript_run WHERE owner = $1),"
-        " (SELECT count(*) FROM segment_edit e JOIN transcript_run r ON r.id = e.run_id WHERE owner = $1)",
+        " (SELECT count(*) FROM segment_edit e JOIN transcript_run r ON r.id = e.run_id WHERE owner = $1),"
+        " (SELECT array_agg(secret ORDER BY id) FROM webhook_endpoint WHERE owner = $1),"
+        " (SELECT array_agg(state ORDER BY id) FROM webhook_delivery WHERE owner = $1)",
         owner,
     )
     return [*map(tuple, rows), tuple(others or ())]

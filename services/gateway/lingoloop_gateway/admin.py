@@ -1,7 +1,6 @@
 """The operators' calls: workers and dead letters. They need the scope `admin`."""
 
 import re
-from uuid import UUID
 
 from aiohttp import web
 
@@ -9,7 +8,7 @@ from lingoloop_common.auth import ADMIN, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
 from lingoloop_gateway.dead_letters import CODE, DeadLetters, read_selection
-from lingoloop_gateway.parameters import LETTERS_LIMIT, id_in_path, number_in_query
+from lingoloop_gateway.parameters import LETTERS_LIMIT, id_in_path, id_in_query, number_in_query
 from lingoloop_gateway.workers import Wanted, Workers
 
 
@@ -47,14 +46,14 @@ class Admin:
 
     async def _want(self, request: web.Request, wanted: Wanted, message: str) -> web.Response:
         await self._callers.caller(request, ADMIN)
-        await self._workers.want(wanted, _id_in_query(request, "id", "worker"))
+        await self._workers.want(wanted, id_in_query(request, "id", "worker"))
         return json_response(await self._workers.status(message))
 
     async def get_dead_letters(self, request: web.Request) -> web.Response:
         """Answer with a page of dead letters, the newest first."""
         await self._callers.caller(request, ADMIN)
         limit = number_in_query(request, "limit", default=100, least=1, most=LETTERS_LIMIT)
-        before = _id_in_query(request, "cursor", "page")
+        before = id_in_query(request, "cursor", "page")
         code = request.query.get("code")
         if code is not None and not re.fullmatch(CODE, code):
             raise Problem("invalid_value", "code must be an error's code, like engine_failed")
@@ -73,13 +72,3 @@ class Admin:
         await self._callers.caller(request, ADMIN)
         selection = read_selection(await request.read())
         return json_response(await self._dead_letters.replay_many(selection), status=202)
-
-
-def _id_in_query(request: web.Request, name: str, what: str) -> UUID | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem("invalid_value", f"{name} must be the id of a {what}") from None

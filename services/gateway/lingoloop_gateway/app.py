@@ -18,6 +18,7 @@ from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
+from lingoloop_gateway.deliveries import Deliveries
 from lingoloop_gateway.edits import Edits
 from lingoloop_gateway.expiry import Expiry
 from lingoloop_gateway.idempotency import IdempotencyKeys
@@ -40,6 +41,8 @@ from lingoloop_gateway.sizes import SyncLimits
 from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
+from lingoloop_gateway.webhooks import Webhooks
+from lingoloop_gateway.webhooks_api import WebhooksApi
 from lingoloop_gateway.workers import Workers
 
 
@@ -114,6 +117,9 @@ def parts(
             keys=keys,
             max_bytes=settings.max_upload_bytes,
             proxies=settings.trusted_proxies,
+        ),
+        webhooks=WebhooksApi(
+            callers=callers, webhooks=Webhooks(database, relay), deliveries=Deliveries(database, relay)
         ),
         waiter=waiter,
         streams=streams,

@@ -52,6 +52,7 @@ def describe_audio(audio: Row) -> dict[str, Any]:
         "sizeBytes": audio["size_bytes"],
         "durationMs": audio["length_ms"],
         "sha256": audio["sha256"].hex() if audio["sha256"] else None,
+        "metadata": audio["metadata"],
         "createdAt": iso(audio["created_at"]),
         "runs": audio["runs"],
     }

@@ -9,7 +9,8 @@ WHERE r.audio_id = $1 ORDER BY r.id
 FOR UPDATE OF r
 
 -- name: delete_audio
--- What was heard and made of its runs (`waveform`, `run_text`, `segment_edit`) goes with them, by its keys.
+-- What was heard and made of its runs (`waveform`, `run_text`, `segment_edit`), and who is told of them (`run_webhook`,
+-- `webhook_delivery`), goes with them, by its keys.
 -- $1 the audio, $2 its runs, all locked; $3 the receipt's id, $4 the blobs, and $5 for how many seconds each may still be
 -- written to.
 WITH segments AS (

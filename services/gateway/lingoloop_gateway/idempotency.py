@@ -66,8 +66,11 @@ def once(
 
 
 def fingerprint(method: str, path: str, options: tuple[BaseModel, ...], sha256: bytes) -> bytes:
-    """Return the SHA-256 of what a request asks for; the order of fields and of sets does not count. Pure."""
-    asked = [method, path, [model.model_dump() for model in options], sha256.hex()]
+    """Return the SHA-256 of what a request asks for; the order of fields and of sets does not count. Pure.
+
+    Nor does what is not asked for: a release that knows more options sees the same in a request that does not use them.
+    """
+    asked = [method, path, [model.model_dump(exclude_defaults=True) for model in options], sha256.hex()]
     return hashlib.sha256(orjson.dumps(asked, default=sorted, option=orjson.OPT_SORT_KEYS)).digest()
 
 

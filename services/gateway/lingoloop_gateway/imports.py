@@ -53,6 +53,7 @@ class Imports:
                 audio_blob(wanted.audio_id),
                 options.url,
                 options.filename is not None,
+                options.metadata or {},
             )
             await add_run(connection, owner, options, lane, wanted, begins_with=UnitKind.IMPORT)
             await bound(connection, wanted)

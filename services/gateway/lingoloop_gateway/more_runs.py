@@ -3,7 +3,7 @@
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.relay import Relay
-from lingoloop_common.store.database import Database
+from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
@@ -16,6 +16,7 @@ from lingoloop_gateway.new_runs import add_run
 from lingoloop_gateway.options import AgainOptions
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.sizes import SyncLimits, is_large
+from lingoloop_gateway.webhook_urls import tell_end
 
 SQL = load_queries(__package__, "more_runs.sql")
 
@@ -49,24 +50,36 @@ class MoreRuns:
         self, owner: str, audio: Row, options: AgainOptions, lane: str, accepted: Accepted
     ) -> Accepted:
         async with self._database.pool.acquire() as connection, connection.transaction():
-            await lock_owner(connection, owner)
-            if before := await claimed(connection, accepted):
-                return before
-            if not await connection.fetchval(SQL["hold_audio"], audio["id"], owner):
-                raise Problem("not_found", "there is no such audio")
-            if not options.force:
-                same = await connection.fetchrow(SQL["same_run"], audio["id"], lane, options.asked())
-                if same is not None:
-                    return await bound(connection, reused(accepted, same))
-            await self._quotas.check(
-                connection,
-                owner,
-                audio["id"],
-                more_bytes=0,
-                size_bytes=audio["size_bytes"],
-                duration_ms=audio["duration_ms"],
-            )
-            await add_run(connection, owner, options, lane, accepted)
-            await bound(connection, accepted)
+            placed = await self._place(connection, owner, audio, options, lane, accepted)
         self._relay.tell()
-        return accepted
+        return placed
+
+    async def _place(
+        self,
+        connection: Connection,
+        owner: str,
+        audio: Row,
+        options: AgainOptions,
+        lane: str,
+        accepted: Accepted,
+    ) -> Accepted:
+        await lock_owner(connection, owner)
+        if before := await claimed(connection, accepted):
+            return before
+        if not await connection.fetchval(SQL["hold_audio"], audio["id"], owner):
+            raise Problem("not_found", "there is no such audio")
+        if not options.force:
+            same = await connection.fetchrow(SQL["same_run"], audio["id"], lane, options.asked())
+            if same is not None:
+                await tell_end(connection, owner, options.webhook_url, same["id"])
+                return await bound(connection, reused(accepted, same))
+        await self._quotas.check(
+            connection,
+            owner,
+            audio["id"],
+            more_bytes=0,
+            size_bytes=audio["size_bytes"],
+            duration_ms=audio["duration_ms"],
+        )
+        await add_run(connection, owner, options, lane, accepted)
+        return await bound(connection, accepted)

@@ -8,6 +8,7 @@ from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, change_run, lock_run
 from lingoloop_gateway.accepted import Accepted
 from lingoloop_gateway.options import RunOptions
+from lingoloop_gateway.webhook_urls import tell_end
 
 SQL = load_queries(__package__, "new_runs.sql")
 
@@ -32,6 +33,7 @@ async def add_run(
         {},
         options.asked(),
     )
+    await tell_end(connection, owner, options.webhook_url, accepted.run_id)
     job_type = "transcribe_long" if accepted.large else "transcribe_short"
     await connection.execute(SQL["insert_job"], accepted.job_id, accepted.run_id, accepted.audio_id, job_type)
     await connection.execute(

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lingoloop_common.errors import Problem
 from lingoloop_common.outbound import check_url
+from lingoloop_gateway.metadata import Metadata, MetadataText
+from lingoloop_gateway.webhook_rules import WEB_ADDRESS, WebhookUrl
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -34,6 +36,9 @@ class RunOptions(BaseModel):
     force: bool = False
     """Also if there is such a run already."""
 
+    webhook_url: WebhookUrl | None = Field(None, alias="webhookUrl")
+    """Who is told when the run has ended; reachable for everybody. Its secret is that of the endpoint with this address."""
+
     @field_validator("language")
     @classmethod
     def _known_shape(cls, value: str | None) -> str | None:
@@ -52,12 +57,18 @@ class UploadOptions(RunOptions):
     filename: str | None = None
     """What the recording is called; of a form, the file's own name where it is not said."""
 
+    metadata: MetadataText | None = None
+    """A JSON object of your own, given back with the recording and its runs."""
+
 
 class ImportOptions(UploadOptions):
     """The fields of an import, in JSON."""
 
-    url: str = Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+    url: str = Field(json_schema_extra=WEB_ADDRESS)
     """Where the recording is; reachable for everybody."""
+
+    metadata: Metadata | None = None
+    """An object of your own, given back with the recording and its runs."""
 
     @field_validator("url")
     @classmethod
@@ -82,7 +93,7 @@ def read_again_options(query: Mapping[str, Any], body: bytes) -> AgainOptions:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
     asked, given = checked(AgainOptions, query), _in_json(AgainOptions, body or b"{}")
-    return asked.model_copy(update=given)
+    return AgainOptions.model_validate({**_given(asked), **given})
 
 
 def read_import_options(query: Mapping[str, Any], body: bytes) -> ImportOptions:
@@ -92,12 +103,16 @@ def read_import_options(query: Mapping[str, Any], body: bytes) -> ImportOptions:
         Problem: `bad_request` for a body that is no JSON, else `invalid_value`.
     """
     asked, given = read_options(query), _in_json(ImportOptions, body)
-    return ImportOptions.model_validate({**asked.model_dump(exclude_unset=True), **given})
+    return ImportOptions.model_validate({**_given(asked), **given})
 
 
 def _in_json(model: type[BaseModel], body: bytes) -> dict[str, Any]:
     """Return the fields that are given in JSON, which tells numbers and truth from text."""
-    return checked(model, json_object(body), strict=True).model_dump(exclude_unset=True)
+    return _given(checked(model, json_object(body), strict=True))
+
+
+def _given(options: BaseModel) -> dict[str, Any]:
+    return options.model_dump(exclude_unset=True, by_alias=True)
 
 
 def json_object(body: bytes) -> dict[str, Any]:

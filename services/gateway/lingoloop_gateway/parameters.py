@@ -1,5 +1,6 @@
 """What stands in a request's path and query, checked."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from aiohttp import web
@@ -21,6 +22,28 @@ def id_in_path(request: web.Request, name: str, what: str) -> UUID:
         return UUID(request.match_info[name])
     except ValueError:
         raise Problem("not_found", f"there is no such {what}") from None
+
+
+def id_in_query(request: web.Request, name: str, what: str) -> UUID | None:
+    """Return an id from the query, None without; raise Problem `invalid_value` for one that is none."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem("invalid_value", f"{name} must be the id of a {what}") from None
+
+
+def choices_in_query(request: web.Request, name: str, known: Iterable[str]) -> list[str] | None:
+    """Return what is asked for, separated by commas, None without; raise Problem `invalid_value` for what is not known."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    chosen, known = text.split(","), list(known)
+    if unknown := set(chosen).difference(known):
+        raise Problem("invalid_value", f"{name} must be of {', '.join(known)}; not {unknown.pop()!r}")
+    return chosen
 
 
 def number_in_path(request: web.Request, name: str, what: str) -> int:

@@ -64,6 +64,7 @@ class Runs:
             "durationMs": total_ms(run),
             "language": run["language"],
             "speakers": run["speakers"],
+            "metadata": run["metadata"],
             "createdAt": iso(run["created_at"]),
             "updatedAt": iso(run["updated_at"]),
             "completedAt": iso(run["completed_at"]),

@@ -35,6 +35,7 @@ from lingoloop_gateway.parameters import (
     INDEX_MOST,
     LIST_LIMIT,
     SEGMENTS_LIMIT,
+    choices_in_query,
     flag_in_query,
     id_in_path,
     number_in_query,
@@ -48,6 +49,7 @@ from lingoloop_gateway.tickets import make_ticket, read_wish, tell_ticket
 from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
+from lingoloop_gateway.webhooks_api import WebhooksApi
 
 SYNC_SEGMENTS = 10_000
 """Segments in the answer to a small upload; a minute of speech has a few dozen."""
@@ -73,6 +75,7 @@ class Server:
         admin: Admin,
         openai: OpenAiApi,
         tus: TusApi,
+        webhooks: WebhooksApi,
         waiter: DoneWaiter,
         streams: EventStreams,
         blobs: FolderBlobs,
@@ -88,6 +91,7 @@ class Server:
         self._quotas, self._keys, self._gate = quotas, keys, gate
         self._edits, self._search, self._peaks = edits, search, peaks
         self._tus, self._imports, self._more_runs = tus, imports, more_runs
+        self._webhooks = webhooks
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
@@ -119,6 +123,7 @@ class Server:
                 *self._admin.routes(),
                 *self._openai.routes(),
                 *self._tus.routes(),
+                *self._webhooks.routes(),
                 *description_routes(),
             ]
         )
@@ -197,7 +202,7 @@ class Server:
             else partial(self._runs.page, caller.owner)
         )
         items, cursor = await find(
-            statuses=_statuses(request),
+            statuses=choices_in_query(request, "status", RunStatus),
             cursor=request.query.get("cursor"),
             limit=number_in_query(request, "limit", default=50, least=1, most=LIST_LIMIT),
         )
@@ -329,14 +334,3 @@ class Server:
 def _ids(accepted: Accepted) -> dict[str, Any]:
     ids = {"audioId": str(accepted.audio_id), "runId": str(accepted.run_id), "jobId": str(accepted.job_id)}
     return {**ids, "reused": True} if accepted.reused else ids
-
-
-def _statuses(request: web.Request) -> list[str] | None:
-    """Return the statuses that are asked for, separated by commas; None for all."""
-    text = request.query.get("status")
-    if text is None:
-        return None
-    statuses = text.split(",")
-    if unknown := set(statuses) - set(RunStatus):
-        raise Problem("invalid_value", f"status must be of {', '.join(RunStatus)}; not {unknown.pop()!r}")
-    return statuses

@@ -21,6 +21,7 @@ from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.sizes import SyncLimits, is_large
+from lingoloop_gateway.webhook_urls import tell_end
 
 SQL = load_queries(__package__, "uploads.sql")
 
@@ -166,6 +167,7 @@ class Uploads:
             stored.sha256,
             examined.duration_ms,
             audio_blob(wanted.audio_id),
+            options.metadata or {},
         )
         await add_run(connection, owner, options, examined.lane, wanted)
         return await bound(connection, wanted)
@@ -186,13 +188,15 @@ class Uploads:
             return None
         asked = (stored.sha256, stored.size, examined.lane, options.asked())
         same = await connection.fetchrow(SQL["same_upload"], owner, *asked)
-        return await bound(connection, reused(wanted, same)) if same else None
+        if same is None:
+            return None
+        await tell_end(connection, owner, options.webhook_url, same["id"])
+        return await bound(connection, reused(wanted, same))
 
     async def settle(self, received: Received, accepted: Accepted) -> None:
-        """Let work begin, or drop the bytes of which no run was made."""
-        if accepted.audio_id == received.audio_id:
-            self._relay.tell()
-        else:
+        """Let what was written be sent, and drop bytes of which no run was made."""
+        self._relay.tell()
+        if accepted.audio_id != received.audio_id:
             await self.drop(received)
 
     async def _store(

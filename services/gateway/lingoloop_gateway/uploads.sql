@@ -14,5 +14,5 @@ ORDER BY r.created_at DESC, r.id DESC LIMIT 1
 FOR KEY SHARE OF a
 
 -- name: insert_audio
-INSERT INTO audio (id, owner, filename, content_type, size_bytes, sha256, duration_ms, blob)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO audio (id, owner, filename, content_type, size_bytes, sha256, duration_ms, blob, metadata)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

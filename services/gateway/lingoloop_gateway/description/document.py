@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from lingoloop_common.contracts.events import DONE
+from lingoloop_common.contracts.webhooks import Message
 from lingoloop_common.errors import PROBLEMS
 from lingoloop_gateway.description.examples import EXAMPLES
 from lingoloop_gateway.description.headers import HEADERS, OF_STATUS
@@ -27,6 +29,7 @@ from lingoloop_gateway.description.routes import (
     Untitled,
 )
 from lingoloop_gateway.description.shapes import Problem
+from lingoloop_gateway.description.webhooks import ABOUT_MESSAGES, MESSAGE_HEADERS
 from lingoloop_gateway.idempotency import REPLAYED
 from lingoloop_gateway.openai_errors import SERVER_ERROR, WRONG_REQUEST
 
@@ -55,6 +58,7 @@ TAGS = {
     "Recordings": "Upload, list, fetch and delete recordings.",
     "Uploads": "Resumable uploads by tus 1.0.0, for its unmodified clients.",
     "Runs": "Follow transcriptions and read what they found.",
+    "Webhooks": "Be told when runs have ended, by calls that are signed as Standard Webhooks are.",
     "OpenAI": "OpenAI's audio API, for its unmodified clients.",
     "Operators": "Workers and failed work, for tokens with the scope `admin`.",
     "Description": "What you are reading.",
@@ -65,6 +69,8 @@ PATH_PARAMETERS: Mapping[str, tuple[Schema, str]] = {
     "run_id": (ID, "The run's id."),
     "upload_id": (ID, "The upload's id, the end of its `Location`."),
     "index": (INDEX, "The segment's index."),
+    "endpoint_id": (ID, "The webhook's id."),
+    "delivery_id": (ID, "The delivery's id."),
     "letter_id": (ID, "The dead letter's id."),
     "model": (TEXT, "The model's name."),
     "file": (TEXT, "The file's name."),
@@ -98,6 +104,7 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": says} for name, says in TAGS.items()],
         "paths": paths,
+        "webhooks": {DONE: {"post": _told()}},
         "components": {
             "schemas": schemas,
             "securitySchemes": SECURITY,
@@ -128,6 +135,19 @@ def _operation(route: Route) -> dict[str, Any]:
     operation["security"] = _security(route)
     operation["responses"] = _responses(route)
     return operation
+
+
+def _told() -> dict[str, Any]:
+    """Return what a webhook is called with: the receiver's side of it."""
+    return {
+        "summary": "A run has ended",
+        "description": ABOUT_MESSAGES,
+        "tags": ["Webhooks"],
+        "parameters": [_parameter(each) for each in MESSAGE_HEADERS],
+        "requestBody": {"required": True, "content": _content({JSON: Message})},
+        "responses": {"2XX": {"description": "It has arrived; the body of the answer is not read."}},
+        "security": [],
+    }
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -225,6 +245,7 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     models: dict[type[BaseModel], JsonSchemaMode] = {
         **{shape: reads for shape in asked if isinstance(shape, type)},
         **{shape: writes for shape in told if isinstance(shape, type)},
+        Message: writes,
         Problem: writes,
         OpenAiProblem: writes,
     }

@@ -5,11 +5,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from lingoloop_common.contracts.webhooks import Message
 from lingoloop_gateway.dead_letters import Selection
-from lingoloop_gateway.description import openai_shapes, shapes
+from lingoloop_gateway.description import openai_shapes, shapes, webhook_shapes
 from lingoloop_gateway.edits import SegmentEdit, SpeakerNames
 from lingoloop_gateway.options import AgainOptions, ImportOptions
 from lingoloop_gateway.tickets import Wish
+from lingoloop_gateway.webhook_rules import NewEndpoint
 
 AUDIO, RUN, JOB, OTHER = (f"019aa3f2-7c1b-7d40-9a51-3f0c5e2b8a1{digit}" for digit in "0123")
 CREATED, ENDED = "2026-11-27T09:00:00.000Z", "2026-11-27T09:00:21.480Z"
@@ -27,6 +29,8 @@ SEGMENT = {
     "confidence": 0.97,
     "words": WORDS,
 }
+
+METADATA = {"case": "2026-117", "tags": ["board"]}
 
 STATE = {
     "runId": RUN,
@@ -47,6 +51,7 @@ DESCRIBED = {
     "durationMs": 3600000,
     "language": "en",
     "speakers": {"A": "Ann"},
+    "metadata": METADATA,
     "createdAt": CREATED,
     "updatedAt": ENDED,
     "completedAt": None,
@@ -59,6 +64,7 @@ RECORDING = {
     "sizeBytes": 28843111,
     "durationMs": 3600000,
     "sha256": SHA256,
+    "metadata": METADATA,
     "createdAt": CREATED,
     "runs": [{"id": RUN, "status": "processing"}],
 }
@@ -82,6 +88,29 @@ WORKER = {
     "busy": 3,
     "lastSeen": ENDED,
 }
+SIGNS = {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDmpuvzUpMcgk="}
+WEBHOOK = {
+    "id": OTHER,
+    "url": "https://hooks.example/lingoloop",
+    "everyRun": True,
+    "createdAt": CREATED,
+    "failingSince": None,
+    "pausedAt": None,
+    "pausedBecause": None,
+}
+DELIVERY = {
+    "id": OTHER,
+    "messageId": JOB,
+    "runId": RUN,
+    "type": "lingoloop.run.done.v1",
+    "status": "delivered",
+    "tries": 1,
+    "statusCode": 204,
+    "error": None,
+    "createdAt": CREATED,
+    "deliveredAt": ENDED,
+    "nextTryAt": None,
+}
 MODEL = {"id": "whisper-1", "object": "model", "created": 1795770000, "owned_by": "lingoloop"}
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
@@ -91,6 +120,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     AgainOptions: {"language": "de", "priority": 5},
     Wish: {"path": f"/api/runs/{RUN}/events"},
     Selection: {"code": "engine_failed"},
+    NewEndpoint: {"url": WEBHOOK["url"]},
     shapes.Accepted: {
         **{name: TAKEN[name] for name in ("audioId", "runId", "jobId")},
         "status": "succeeded",
@@ -166,6 +196,28 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     },
     shapes.DeadLetterPage: {"items": [LETTER], "nextCursor": None},
     shapes.Replayed: {"replayed": 1, "remaining": 0},
+    Message: {
+        "type": "lingoloop.run.done.v1",
+        "timestamp": ENDED,
+        "data": {
+            "runId": RUN,
+            "audioId": AUDIO,
+            "status": "succeeded",
+            "progress": 100,
+            "timeElapsed": 21480,
+            "estimatedTimeRemaining": 0,
+            "chunksDone": 181,
+            "chunksTotal": 181,
+            "metadata": METADATA,
+        },
+    },
+    webhook_shapes.Webhook: WEBHOOK,
+    webhook_shapes.NewWebhook: {**WEBHOOK, **SIGNS},
+    webhook_shapes.WebhookPage: {"items": [WEBHOOK], "nextCursor": None},
+    webhook_shapes.WebhookSecret: SIGNS,
+    webhook_shapes.ChangedSecret: {**SIGNS, "oldSecretUntil": "2026-11-28T09:00:00.000Z"},
+    webhook_shapes.Delivery: DELIVERY,
+    webhook_shapes.DeliveryPage: {"items": [DELIVERY], "nextCursor": None},
     openai_shapes.TranscriptionJson: {"text": "Good morning.", "usage": {"type": "duration", "seconds": 2}},
     openai_shapes.Model: MODEL,
     openai_shapes.ModelList: {"object": "list", "data": [MODEL]},

@@ -49,8 +49,8 @@ ROUTES = (
     Route(
         "POST", "/api/audios", "Upload a recording", "Recordings", WRITE,
         ACCEPTED,
-        # `not_found`: it was deleted while the client waited.
-        ("not_found", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed",
+        # `not_found`: it was deleted while the client waited. `conflict`: uploads have named too many addresses.
+        ("not_found", "conflict", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed",
          "storage_full", "storage_quota", "queue_quota"),
         says=ABOUT_UPLOADS,
         parameters=in_query(UploadOptions),

@@ -66,6 +66,9 @@ class Audio(Shape):
     """Null until it is known."""
 
     sha256: Sha256 | None
+    metadata: dict[str, Any]
+    """What its upload gave as such."""
+
     created_at: datetime
     runs: list[RunOfAudio]
     """The newest of its runs, up to 100."""
@@ -106,6 +109,9 @@ class Run(Shape, RunState):
 
     speakers: dict[str, str]
     """The names that were given to speakers, by label."""
+
+    metadata: dict[str, Any]
+    """The recording's."""
 
     created_at: datetime
     updated_at: datetime
