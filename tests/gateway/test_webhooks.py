@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from lingoloop_common.store.ids import new_id
-from lingoloop_gateway.quotas import lock_owner
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.webhook_rules import SECRET
 from lingoloop_gateway.webhooks import ENDPOINTS_MOST
 from tests.gateway.world import World

@@ -12,10 +12,10 @@ from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_common.store.webhooks import resume
 from lingoloop_gateway.cursors import cursor_after, read_cursor
 from lingoloop_gateway.idempotency import Once, claim, write_made
-from lingoloop_gateway.quotas import lock_owner
 from lingoloop_gateway.runs import iso
 from lingoloop_gateway.webhook_rules import NewEndpoint, new_secret
 
