@@ -30,7 +30,7 @@ TOLD = re.compile(rb"told [0-9a-f-]{36} succeeded")
 
 MOUNT = """
 import { createRoot } from 'react-dom/client';
-const place = document.body.appendChild(document.createElement('main'));
+const place = document.documentElement.appendChild(document.createElement('main'));
 new MutationObserver(() => {
   if (place.querySelector('footer')?.textContent === 'succeeded') {
     console.log('shown', place.querySelectorAll('p').length, place.textContent);
