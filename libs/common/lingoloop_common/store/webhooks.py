@@ -16,7 +16,9 @@ SQL = load_queries(__package__, "webhooks.sql")
 
 
 async def announce(connection: Connection, run_id: UUID, endpoint_id: UUID) -> bool:
-    """Tell an endpoint of a run's end: when it comes, or now if it came already. Needs a transaction.
+    """Tell an endpoint of a run's end: when it comes, or now if it came already.
+
+    Needs a transaction, and one that has made or locked the endpoint, lest it is deleted meanwhile.
 
     Returns:
         Whether a delivery was written now. A second time, or to an endpoint that has it, none is.
