@@ -251,7 +251,12 @@ WRONG = {
         "MAX_CONCURRENT_JOBS": "0",
         "JOB_TIMEOUT_MS": "999",
     },
-    "notifier": {"POLL_INTERVAL_MS": "2s", "RATE_LIMIT_PER_OWNER": "-1", "AUTH_JWT_SECRET": "short"},
+    "notifier": {
+        "POLL_INTERVAL_MS": "2s",
+        "RATE_LIMIT_PER_OWNER": "-1",
+        "RATE_LIMIT_PER_ADDRESS": "-1",
+        "AUTH_JWT_SECRET": "short",
+    },
 }
 
 

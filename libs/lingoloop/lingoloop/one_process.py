@@ -95,7 +95,11 @@ def _parts(settings: OneProcessSettings, *, ops: bool) -> tuple[list[Part], Http
         "relay": shared.relay,
         "blobs": blobs,
     }
-    notifier, events = lingoloop_notifier.app.parts(settings, database=shared.database, broker=shared.broker)
+    notifier, events = lingoloop_notifier.app.parts(
+        settings.model_copy(update={"rate_limit_per_address": 0}),  # only the gateway asks, which has counted
+        database=shared.database,
+        broker=shared.broker,
+    )
     transcriber = lingoloop_transcriber.app.parts(settings, **common)
     gateway, server = lingoloop_gateway.app.parts(settings, **common, notifier_url=lambda: events.url)
     fresh = FreshStart(Sweep(shared.database, shared.broker, shared.relay), alone=shared.broker.in_process)

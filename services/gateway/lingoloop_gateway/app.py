@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from lingoloop_common.addresses import gate
 from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
@@ -12,7 +13,6 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
-from lingoloop_gateway.addresses import gate
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
