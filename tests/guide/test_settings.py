@@ -242,6 +242,7 @@ WRONG = {
         "TRUSTED_PROXIES": "10.0.0.0/8, the office",
         "OWNER_STORAGE_BYTES": "1 GB",
         "OWNER_QUEUED_HOURS": "-1",
+        "EVENT_RETENTION_HOURS": "0",
         "RATE_LIMIT_PER_OWNER": "few",
         "RATE_LIMIT_PER_ADDRESS": "-5",
     },

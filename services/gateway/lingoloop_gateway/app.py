@@ -32,6 +32,7 @@ from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import HOUR_MS, OwnerLimits, Quotas
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.resumable import Resumable
+from lingoloop_gateway.retention import Retention
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
 from lingoloop_gateway.server import Server
@@ -131,7 +132,7 @@ def parts(
         Sweep(database, broker, relay),
         removals,
         Indexing(database),
-        Expiry(resumable),
+        Expiry(resumable.drop_expired, Retention(database, settings.event_retention_hours).drop_expired),
         probe,
         waiter.feed,
         streams,

@@ -17,5 +17,6 @@ class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     transcribe_sync_timeout_ms: int = Field(30_000, ge=1)
     tasks_inline_processing: bool = False
     upload_expires_ms: int = Field(86_400_000, ge=1_000)
+    event_retention_hours: int = Field(168, ge=1, le=200_000)
     owner_storage_bytes: int = Field(2**40, ge=0)
     owner_queued_hours: int = Field(1_000, ge=0)
