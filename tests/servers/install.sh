@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, real speech, OpenAI's package and
-# tus-js-client for Node. Installs what is missing where that is possible (root on Debian), and leaves no new service
-# running: the tests start private servers.
+# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, nginx, a browser, real speech, and clients for
+# Node (OpenAI's package, tus-js-client, eventsource). Installs what is missing where that is possible (root on Debian), and
+# leaves no new service running: the tests start private servers.
 set -euo pipefail
 
 # The clients for Node, where Node is: their tests are left out without them.
-for node in "$(dirname "$0")"/../gateway/{openai,tus}_node; do
+for node in "$(dirname "$0")"/../{gateway/{openai,tus},notifier/eventsource}_node; do
   if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
     npm ci --prefix "$node" --no-audit --no-fund --silent --fetch-retries 0 --fetch-timeout 20000 || echo "without $(basename "$node"): npm ci failed" >&2
   fi
@@ -14,6 +14,7 @@ done
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing+=(nginx)
 command -v chromium >/dev/null || missing+=(chromium)
 [ -d /usr/share/pocketsphinx/test/data ] || missing+=(pocketsphinx-testdata)
 [ ${#missing[@]} -gt 0 ] || exit 0
@@ -45,7 +46,7 @@ apt-get install -qq --no-install-recommends "${missing[@]}"
 
 # Nor at the next boot.
 for service in "${missing[@]}"; do
-  if [[ "$service" =~ ^(postgresql|rabbitmq-server)$ ]] && command -v systemctl >/dev/null; then
+  if [[ "$service" =~ ^(postgresql|rabbitmq-server|nginx)$ ]] && command -v systemctl >/dev/null; then
     systemctl --quiet disable "$service" || true
   fi
 done
