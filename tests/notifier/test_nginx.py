@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import os
-import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -17,6 +15,7 @@ import pytest_asyncio
 from lingoloop_common import metrics
 from tests.gateway.world import World, running_world
 from tests.notifier.real_runs import RealRuns
+from tests.notifier.slow import Slow
 from tests.notifier.world import PATIENCE, Listener, path
 from tests.rows import AddedRun
 from tests.servers.nginx import PROGRAM, Nginx
@@ -138,7 +137,7 @@ EVENTS = 100
 async def test_a_slow_reader_delays_nobody_and_misses_nothing(behind: Behind, door: str) -> None:
     owner = behind.world.new_owner()
     run = await behind.runs.add(owner, EVENTS)
-    slow = Slow(behind, door, owner, run)
+    slow = Slow(behind.urls[door] + path(run), behind.world.bearer(owner))
     await slow.connect()
     async with behind.listen(door, owner, run) as one, behind.listen(door, owner, None) as all_runs:
         for listener in (one, all_runs):
@@ -154,11 +153,8 @@ async def test_a_slow_reader_delays_nobody_and_misses_nothing(behind: Behind, do
             slowest = max(slowest, time.monotonic() - begin)
     assert slowest < 2
     assert open_streams() == 1, "all has gone into buffers: this test shows nothing"
-    await slow.read()
-    while not slow.ended:
-        await slow.connect()
-        await slow.read()
-    assert slow.seen == list(range(1, EVENTS + 2))
+    await slow.read_all()
+    assert slow.seen == list(range(slow.seen[0], EVENTS + 2))
 
 
 def open_streams() -> float:
@@ -169,37 +165,3 @@ def open_streams() -> float:
         for sample in metric.samples
         if sample.labels.get("scope") == "run"
     )
-
-
-class Slow:
-    """A client that reads nothing until it is told to; if it is cut off, it goes on after the last id."""
-
-    def __init__(self, behind: Behind, door: str, owner: str, run: AddedRun) -> None:
-        self._address = urlsplit(behind.urls[door])
-        [(name, value)] = behind.world.bearer(owner).items()
-        self._request = f"GET {path(run)} HTTP/1.0\r\nHost: x\r\n{name}: {value}\r\n"
-        self._socket: socket.socket
-        self.seen: list[int] = []
-        self.ended = False
-
-    async def connect(self) -> None:
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._socket.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(self._socket, (self._address.hostname, self._address.port))
-        last_id = f"Last-Event-ID: {self.seen[-1]}\r\n" if self.seen else ""
-        await loop.sock_sendall(self._socket, f"{self._request}{last_id}\r\n".encode())
-
-    async def read(self) -> None:
-        """Read to the end of the connection, what came whole."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
-        reader, writer = await asyncio.open_connection(sock=self._socket, limit=2 * len(TEXT))
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 200 " in head.splitlines()[0]
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while block := await asyncio.wait_for(reader.readuntil(b"\n\n"), 20):
-                if block.startswith(b"id: "):
-                    self.seen.append(int(block.split(b"\n", 1)[0][4:]))
-                    self.ended = b'"event":"done"' in block
-        writer.close()
