@@ -153,7 +153,7 @@ async def test_a_slow_reader_delays_nobody_and_misses_nothing(behind: Behind, do
             slowest = max(slowest, time.monotonic() - begin)
     assert slowest < 2
     assert open_streams() == 1, "all has gone into buffers: this test shows nothing"
-    await slow.read_all()
+    await asyncio.wait_for(slow.read_all(), 60)
     assert slow.seen == list(range(slow.seen[0], EVENTS + 2))
 
 

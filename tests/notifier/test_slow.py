@@ -1,5 +1,7 @@
 """A reader that is cut off because it does not read goes on by its last id, and has missed nothing."""
 
+import asyncio
+
 import pytest
 
 from lingoloop_notifier import hub
@@ -25,6 +27,6 @@ async def test_a_reader_that_was_cut_off_goes_on_by_its_last_id(
     await eventually(lambda: world.held_broker.bound)
     for index in range(EVENTS):
         await world.finish_chunk(run, index, (TEXT,))
-    await slow.read_all()
+    await asyncio.wait_for(slow.read_all(), 60)
     assert slow.cuts, "it was not cut off: this test shows nothing"
     assert slow.seen == list(range(slow.seen[0], EVENTS + 2))
