@@ -103,6 +103,19 @@ async def test_a_webhook_is_told_of_a_run_s_end(data: Path) -> None:
     assert (heard.data["runId"], heard.data["status"]) == (run_id, "succeeded")
 
 
+async def test_streams_of_many_addresses_are_not_counted_as_the_gateways_own(data: Path) -> None:
+    """The notifier inside is asked by the gateway alone, which has counted who asked."""
+    settings = {"RATE_LIMIT_PER_ADDRESS": "2", "TRUSTED_PROXIES": "127.0.0.2"}
+    proxy = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+    async with (
+        server(data, ENGINE="simulated", **settings) as (_, url),
+        httpx.AsyncClient(base_url=url, transport=proxy) as http,
+    ):
+        for number in range(5):
+            headers = {"X-Forwarded-For": f"203.0.113.{number}"}
+            assert (await http.get("/api/runs/events", headers=headers)).status_code == 401
+
+
 async def test_watch_follows_a_run_to_its_end(data: Path) -> None:
     path = write_wav(data.parent / "speech.wav", join(librivox_clips(), least_seconds=90).samples)
     async with server(data, ENGINE="simulated", SIMULATED_MS_PER_SECOND="5") as (_, url):

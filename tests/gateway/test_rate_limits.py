@@ -100,6 +100,34 @@ async def test_streams_count_for_their_owner_at_both_doors(migrated_url: str, ow
             assert told(refused) == (429, "30")
 
 
+async def test_the_notifiers_own_door_counts_addresses_too(migrated_url: str, own_folder: Path) -> None:
+    async with running_world(migrated_url, own_folder, transcribes=False, rate_limit_per_address=3) as world:
+        door = f"{world.notifier.url}/api/runs/events"
+        wrong = {"Authorization": "Bearer guess"}
+        given = [await world.http.get(door, headers=wrong) for _ in range(4)]
+        assert [answer.status_code for answer in given] == [401, 401, 401, 429]
+        assert told(given[3]) == (429, "20")
+        assert (await world.http.get(door, headers=world.bearer("ann"))).status_code == 429
+
+
+async def test_a_notifier_that_trusts_its_gateway_counts_who_asked_it(
+    migrated_url: str, own_folder: Path
+) -> None:
+    """The gateway says on whose behalf it asks, after what its own proxy says; a client's own word counts for nothing."""
+    settings = {"rate_limit_per_address": 2, "trusted_proxies": "127.0.0.0/8"}
+    async with running_world(migrated_url, own_folder, transcribes=False, **settings) as world:
+
+        async def statuses_of(door: str, address: str, count: int) -> list[int]:
+            headers = {"X-Forwarded-For": address, "Authorization": "Bearer guess"}
+            target = f"{door}/api/runs/events"
+            return [(await world.http.get(target, headers=headers)).status_code for _ in range(count)]
+
+        assert await statuses_of(world.gateway.url, "192.0.2.1, 203.0.113.9", 2) == [401, 401]
+        assert await statuses_of(world.notifier.url, "203.0.113.9", 1) == [429], "it was counted there too"
+        assert await statuses_of(world.gateway.url, "203.0.113.10", 1) == [401]
+        assert await statuses_of(world.notifier.url, "192.0.2.1", 1) == [401]
+
+
 async def test_by_default_tabs_that_poll_each_second_are_far_below(
     migrated_url: str, own_folder: Path
 ) -> None:

@@ -16,6 +16,24 @@ from tests.guide.conftest import kept_environment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+ONE_RUN = """
+// 监听单个任务
+const eventSource = new EventSource(
+  `/api/runs/${runId}/events?runId=${runId}&access_token=${accessToken}`
+);
+
+eventSource.onmessage = (event) => {
+  const data = JSON.parse(event.data);
+  console.log('收到状态更新:', data);
+
+  if (data.event === 'done') {
+    console.log('转录完成!');
+    eventSource.close();
+  }
+};
+"""
+"""The guide's own client, letter by letter."""
+
 PAGE = """<!doctype html>
 <meta charset="utf-8">
 <base href="{base}/">

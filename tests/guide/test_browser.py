@@ -10,30 +10,13 @@ import pytest
 
 from tests import media
 from tests.gateway.world import World
-from tests.guide.browser import CHROMIUM, Pages, browsing, serving_pages
+from tests.guide.browser import CHROMIUM, ONE_RUN, Pages, browsing, serving_pages
 from tests.guide.conftest import StartWorld
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ,
     reason="there is no chromium here; `make test-servers` installs it",
 )
-
-ONE_RUN = """
-// 监听单个任务
-const eventSource = new EventSource(
-  `/api/runs/${runId}/events?runId=${runId}&access_token=${accessToken}`
-);
-
-eventSource.onmessage = (event) => {
-  const data = JSON.parse(event.data);
-  console.log('收到状态更新:', data);
-
-  if (data.event === 'done') {
-    console.log('转录完成!');
-    eventSource.close();
-  }
-};
-"""
 
 ALL_RUNS = """
 const eventSource = new EventSource(`/api/runs/events?access_token=${accessToken}`);

@@ -242,6 +242,7 @@ WRONG = {
         "TRUSTED_PROXIES": "10.0.0.0/8, the office",
         "OWNER_STORAGE_BYTES": "1 GB",
         "OWNER_QUEUED_HOURS": "-1",
+        "EVENT_RETENTION_HOURS": "0",
         "RATE_LIMIT_PER_OWNER": "few",
         "RATE_LIMIT_PER_ADDRESS": "-5",
     },
@@ -251,7 +252,12 @@ WRONG = {
         "MAX_CONCURRENT_JOBS": "0",
         "JOB_TIMEOUT_MS": "999",
     },
-    "notifier": {"POLL_INTERVAL_MS": "2s", "RATE_LIMIT_PER_OWNER": "-1", "AUTH_JWT_SECRET": "short"},
+    "notifier": {
+        "POLL_INTERVAL_MS": "2s",
+        "RATE_LIMIT_PER_OWNER": "-1",
+        "RATE_LIMIT_PER_ADDRESS": "-1",
+        "AUTH_JWT_SECRET": "short",
+    },
 }
 
 

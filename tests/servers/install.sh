@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, a browser, real speech, and clients for Node.
+# What the tests need from the system: PostgreSQL's and RabbitMQ's programs, nginx, a browser, real speech, and clients for Node.
 # Installs what is missing where that is possible (root on Debian), and leaves no new service running: the tests start
 # private servers.
 set -euo pipefail
@@ -15,6 +15,7 @@ done
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing+=(nginx)
 command -v chromium >/dev/null || missing+=(chromium)
 [ -d /usr/share/pocketsphinx/test/data ] || missing+=(pocketsphinx-testdata)
 [ ${#missing[@]} -gt 0 ] || exit 0
@@ -46,7 +47,7 @@ apt-get install -qq --no-install-recommends "${missing[@]}"
 
 # Nor at the next boot.
 for service in "${missing[@]}"; do
-  if [[ "$service" =~ ^(postgresql|rabbitmq-server)$ ]] && command -v systemctl >/dev/null; then
+  if [[ "$service" =~ ^(postgresql|rabbitmq-server|nginx)$ ]] && command -v systemctl >/dev/null; then
     systemctl --quiet disable "$service" || true
   fi
 done

@@ -5,8 +5,9 @@ A service's own settings class is put together from the parts here, so that a na
 
 import os
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -22,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from lingoloop_common.contracts.units import lane_name
 
 LogFormat = Literal["auto", "console", "json"]
+Network: TypeAlias = IPv4Network | IPv6Network
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -98,6 +100,8 @@ class WebSettings(BaseSettings):
     auth_audience: str | None = None
     auth_issuer: str | None = None
     rate_limit_per_owner: int = Field(6_000, ge=0)
+    rate_limit_per_address: int = Field(30_000, ge=0)
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     poll_interval_ms: int = Field(2_000, ge=100, le=60_000)
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -109,6 +113,16 @@ class WebSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError(f"must be addresses or networks like 10.0.0.0/8, with commas: {error}") from None
 
     @field_validator("auth_jwt_secret")
     @classmethod

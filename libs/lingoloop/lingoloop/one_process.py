@@ -96,7 +96,10 @@ def _parts(settings: OneProcessSettings, *, ops: bool) -> tuple[list[Part], Http
         "blobs": blobs,
     }
     notifier, events = lingoloop_notifier.app.parts(
-        settings, database=shared.database, broker=shared.broker, relay=shared.relay
+        settings.model_copy(update={"rate_limit_per_address": 0}),  # only the gateway asks, which has counted
+        database=shared.database,
+        broker=shared.broker,
+        relay=shared.relay,
     )
     transcriber = lingoloop_transcriber.app.parts(settings, **common)
     gateway, server = lingoloop_gateway.app.parts(settings, **common, notifier_url=lambda: events.url)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from lingoloop_common.addresses import gate
 from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
@@ -12,7 +13,6 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
-from lingoloop_gateway.addresses import gate
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios
 from lingoloop_gateway.control import Control
@@ -33,6 +33,7 @@ from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import HOUR_MS, OwnerLimits, Quotas
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.resumable import Resumable
+from lingoloop_gateway.retention import Retention
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
 from lingoloop_gateway.server import Server
@@ -137,7 +138,7 @@ def parts(
         Sweep(database, broker, relay),
         removals,
         Indexing(database),
-        Expiry(resumable),
+        Expiry(resumable.drop_expired, Retention(database, settings.event_retention_hours).drop_expired),
         probe,
         waiter.feed,
         streams,

@@ -1,12 +1,12 @@
-"""Expiry: uploads that nobody goes on with are forgotten, their bytes too."""
+"""Expiry: uploads that nobody goes on with are forgotten, their bytes too, and events that are kept no longer."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN
-from lingoloop_gateway.resumable import Resumable
 
 log = structlog.get_logger(__name__)
 
@@ -17,8 +17,8 @@ PAUSE = 30.0
 class Expiry:
     """Runs in every gateway; two at once divide the work."""
 
-    def __init__(self, resumable: Resumable) -> None:
-        self._resumable = resumable
+    def __init__(self, *drops: Callable[[], Awaitable[None]]) -> None:
+        self._drops = drops
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -31,13 +31,14 @@ class Expiry:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self._resumable.drop_expired()
-            except Exception as error:
-                unknown = not isinstance(error, BROKEN)
-                log.warning(
-                    "expired uploads are not forgotten yet; will try again",
-                    error=str(error) or type(error).__name__,
-                    exc_info=unknown,
-                )
+            for drop in self._drops:
+                try:
+                    await drop()
+                except Exception as error:
+                    unknown = not isinstance(error, BROKEN)
+                    log.warning(
+                        "what has expired is not forgotten yet; will try again",
+                        error=str(error) or type(error).__name__,
+                        exc_info=unknown,
+                    )
             await asyncio.sleep(PAUSE)

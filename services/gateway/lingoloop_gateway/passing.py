@@ -53,6 +53,10 @@ class EventStreams:
         assert self._session is not None  # started before the server
         headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
         headers["Accept-Encoding"] = "identity"
+        # The notifier counts streams by address, and believes this where it is told to trust its gateways.
+        headers["X-Forwarded-For"] = ", ".join(
+            [*request.headers.getall("X-Forwarded-For", []), request.remote or "unknown"]
+        )
         try:
             upstream = await self._session.get(self._notifier_url() + request.path_qs, headers=headers)
         except aiohttp.ClientError as error:

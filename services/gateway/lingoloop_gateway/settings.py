@@ -1,13 +1,8 @@
 """The gateway's settings."""
 
-from ipaddress import ip_network
-from typing import Annotated
-
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from lingoloop_common.settings import EngineSettings, RecordingSettings, Settings, WebSettings
-from lingoloop_gateway.addresses import Network
 
 
 class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
@@ -22,16 +17,5 @@ class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     transcribe_sync_timeout_ms: int = Field(30_000, ge=1)
     tasks_inline_processing: bool = False
     upload_expires_ms: int = Field(86_400_000, ge=1_000)
+    event_retention_hours: int = Field(168, ge=1, le=200_000)
     owner_queued_hours: int = Field(1_000, ge=0)
-    rate_limit_per_address: int = Field(30_000, ge=0)
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        except ValueError as error:
-            raise ValueError(f"must be addresses or networks like 10.0.0.0/8, with commas: {error}") from None

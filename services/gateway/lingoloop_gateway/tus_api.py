@@ -8,12 +8,13 @@ from uuid import UUID
 
 from aiohttp import hdrs, web
 
+from lingoloop_common.addresses import origin
 from lingoloop_common.auth import WRITE, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
+from lingoloop_common.settings import Network
 from lingoloop_common.store.database import Connection
 from lingoloop_common.store.runs import Row
-from lingoloop_gateway.addresses import Network, origin
 from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.idempotency import REPLAYED, IdempotencyKeys, once, read_key
 from lingoloop_gateway.parameters import id_in_path

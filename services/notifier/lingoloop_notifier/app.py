@@ -1,5 +1,6 @@
 """Puts a notifier together; the list is the order in which its parts start."""
 
+from lingoloop_common.addresses import gate
 from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.broker import Broker
 from lingoloop_common.feed import Feed
@@ -29,7 +30,10 @@ def parts(
     forecasts = Forecasts(database, max_age=interval)
     api = Server(database=database, hub=hub, feed=feed, callers=callers, forecasts=forecasts)
     server = HttpServer(
-        api.app(settings.cors_allowed_origins),
+        api.app(
+            settings.cors_allowed_origins,
+            gate(Rates(settings.rate_limit_per_address), settings.trusted_proxies),
+        ),
         host=settings.notifier_host,
         port=settings.notifier_port,
     )

@@ -5,6 +5,7 @@ import time
 from uuid import UUID
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from lingoloop_common.auth import LEEWAY, READ, Callers
 from lingoloop_common.errors import Problem
@@ -32,9 +33,10 @@ class Server:
         self._database, self._hub, self._feed = database, hub, feed
         self._callers, self._forecasts = callers, forecasts
 
-    def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
+    def app(self, cors_allowed_origins: tuple[str, ...], gate: Middleware) -> web.Application:
         """Return the application."""
         app = public_app(cors_allowed_origins)
+        app.middlewares.append(gate)
         app.on_shutdown.append(self._say_goodbye)
         app.add_routes(
             [

@@ -89,9 +89,10 @@ class Stream:
         loop = asyncio.get_running_loop()
         ending = asyncio.create_task(self._subscriber.ending.wait())
         behind, due = False, None  # whether events may have been missed; when to read what is missing
+        spoke = loop.time()  # news that turn out to be none do not count
         try:
             while not self._over:
-                until = min(end, loop.time() + HEARTBEAT_SECONDS, end if due is None else due)
+                until = min(end, spoke + HEARTBEAT_SECONDS, end if due is None else due)
                 arrived, missed = await self._next(ending, until - loop.time())
                 now = loop.time()
                 if ending.done():
@@ -104,6 +105,7 @@ class Stream:
                     )
                     return
                 for part in self._push(arrived):
+                    spoke = now
                     yield part
                 if missed:
                     behind, due = True, now
@@ -113,14 +115,17 @@ class Stream:
                 if due is not None and now >= due:
                     try:
                         async for part in self._catch_up():
+                            spoke = now
                             yield part
                         behind, due = False, None
                     except BROKEN as error:
                         log.warning("database is away; will try again", error=type(error).__name__)
                         due = now + DATABASE_PAUSE
-                elif not arrived and now >= until:
+                elif now >= spoke + HEARTBEAT_SECONDS:
+                    spoke = now
                     yield HEARTBEAT
                 for part in self._interject(current=current):
+                    spoke = now
                     yield part
         finally:
             ending.cancel()

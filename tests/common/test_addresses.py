@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from lingoloop_gateway.addresses import asker
+from lingoloop_common.addresses import asker
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 

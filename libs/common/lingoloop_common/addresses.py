@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from lingoloop_common.rates import Rates
-
-Network: TypeAlias = IPv4Network | IPv6Network
+from lingoloop_common.settings import Network
 
 IPV6_HOST = 64
 """Bits of an IPv6 address that tell one network from another; within, whoever has it picks addresses at will."""
