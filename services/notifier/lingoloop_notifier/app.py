@@ -8,6 +8,7 @@ from lingoloop_common.lifecycle import Part
 from lingoloop_common.rates import Rates
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
+from lingoloop_notifier.heartbeats import Heartbeats
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.progress import Progress
 from lingoloop_notifier.server import Server
@@ -17,7 +18,7 @@ from lingoloop_notifier.settings import NotifierSettings
 def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> tuple[list[Part], HttpServer]:
     """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
     hub = Hub()
-    feed = Feed(broker, hub.on_event, hub.on_reconnect)
+    feed = Feed(broker, hub.on_event, hub.on_reconnect, hub.ring.forget)
     callers = Callers(read_tokens(settings), database, Rates(settings.rate_limit_per_owner))
     interval = settings.poll_interval_ms / 1000
     forecasts = Forecasts(database, max_age=interval)
@@ -27,4 +28,4 @@ def parts(settings: NotifierSettings, *, database: Database, broker: Broker) -> 
         host=settings.notifier_host,
         port=settings.notifier_port,
     )
-    return [feed, Progress(database, hub, forecasts, interval=interval), server], server
+    return [feed, Progress(database, hub, forecasts, interval=interval), Heartbeats(hub), server], server
