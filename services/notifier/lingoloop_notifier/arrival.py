@@ -1,7 +1,6 @@
 """An event as it arrives from the broker."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import DONE
@@ -11,8 +10,7 @@ Key = tuple[Scope, str]
 """Names a stream: a run's (by id), or that of all runs of an owner (by name)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """An event: whose it is, its numbers in the streams of its run and of its owner, the frame's JSON."""
 
     type: str

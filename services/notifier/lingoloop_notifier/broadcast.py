@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -87,7 +88,8 @@ class Broadcast:
             self._sequence.skip_to(event.number)
             return
         self._push(event)
-        self._mind_the_gap()
+        if self._gap or self._sequence.has_gap:
+            self._mind_the_gap()
 
     def on_gap(self) -> None:
         """Read what comes after the last event: some may have been missed."""
@@ -119,17 +121,15 @@ class Broadcast:
                 else:
                     outlet.write(data)
 
-    def end(self, problem: StreamError | None = None) -> None:
-        """End the stream for all who have it."""
-        for outlet in [*self._ahead, *(outlet for outlets in self._live.values() for outlet in outlets)]:
-            self.leave(outlet)
-            outlet.end(outlet.form.error(problem) if problem else b"")
-
     def close(self) -> None:
         """Be forgotten: the last subscriber has gone."""
         self._rest()
         if self._reading:
             self._reading.cancel()
+
+    @property
+    def _outlets(self) -> list[Outlet]:
+        return [*self._ahead, *(outlet for outlets in self._live.values() for outlet in outlets)]
 
     @property
     def _has_outlets(self) -> bool:
@@ -141,17 +141,22 @@ class Broadcast:
 
     def _push(self, event: Stored) -> None:
         for number, ready in self._sequence.push(event.number, event):
-            is_done = ready.type == DONE
             for form, outlets in self._live.items():
-                data = form.sent(form.event(ready.data, number, ready.type)) if outlets else b""
-                for outlet in tuple(outlets):
-                    outlet.write(data)
-                    if is_done and self._is_run:
-                        self.leave(outlet)
-                        outlet.end()
-            for outlet in [outlet for outlet, position in self._ahead.items() if position == number]:
-                del self._ahead[outlet]
-                self._add(outlet)
+                if outlets:
+                    data = form.sent(form.event(ready.data, number, ready.type))
+                    for outlet in tuple(outlets):
+                        outlet.write(data)
+            if self._is_run and ready.type == DONE:
+                self._end(outlet for outlets in self._live.values() for outlet in outlets)
+            if self._ahead:
+                for outlet in [outlet for outlet, position in self._ahead.items() if position == number]:
+                    del self._ahead[outlet]
+                    self._add(outlet)
+
+    def _end(self, outlets: Iterable[Outlet], problem: StreamError | None = None) -> None:
+        for outlet in tuple(outlets):
+            self.leave(outlet)
+            outlet.end(outlet.form.error(problem) if problem else b"")
 
     def _mind_the_gap(self) -> None:
         """Read what is missing in a moment, if it has not come by then."""
@@ -191,9 +196,9 @@ class Broadcast:
                 if page is not None and len(page) == history.PAGE:
                     self._missed = True
                 elif page is None or self.last < known:
-                    self.end()
+                    self._end(self._outlets)
         except Exception as error:
             log.warning("a stream broke", error=type(error).__name__, exc_info=True)
-            self.end(UNAVAILABLE)
+            self._end(self._outlets, UNAVAILABLE)
         finally:
             self._reading = None

@@ -21,11 +21,6 @@ class _Kept:
         self.events: deque[tuple[int, Event]] = deque()
         self.highest, self.last = number, event
 
-    def add(self, number: int, event: Event) -> None:
-        self.events.append((number, event))
-        if number > self.highest:
-            self.highest, self.last = number, event
-
 
 class Ring:
     """The newest events of the shards that are bound, bounded in bytes.
@@ -45,7 +40,9 @@ class Ring:
             kept = streams.get(key)
             if kept is None:
                 kept = streams[key] = _Kept(number, event)
-            kept.add(number, event)
+            kept.events.append((number, event))
+            if number > kept.highest:
+                kept.highest, kept.last = number, event
         self._order.append((event, streams))
         self._bytes += len(event.data) + OVERHEAD
         while self._bytes > LIMIT:

@@ -24,6 +24,9 @@ class Sequence(Generic[T]):
 
     def push(self, number: int, item: T) -> list[tuple[int, T]]:
         """Take an item; return those that may go out now, in order."""
+        if number == self.last + 1 and not self._waiting:  # as nearly always
+            self.skip_to(number)
+            return [(number, item)]
         self.expect(number)
         if number > self.last and (number == self.last + 1 or len(self._waiting) < WAITING):
             self._waiting[number] = item
@@ -42,4 +45,5 @@ class Sequence(Generic[T]):
         if number > self.last:
             self.last = number
             self.expect(number)
-            self._waiting = {waits: item for waits, item in self._waiting.items() if waits > number}
+            if self._waiting:
+                self._waiting = {waits: item for waits, item in self._waiting.items() if waits > number}
