@@ -7,6 +7,7 @@ at a pace that leaves room. The second part has everything: database, outbox, re
 """
 
 import asyncio
+import itertools
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -25,15 +27,28 @@ from bench.control_plane import add_chunks
 from bench.nchan import nchan
 from bench.receipt import DATA
 from bench.report import compared
+from lingoloop_common.broker.rabbitmq import RabbitBroker
+from lingoloop_common.lifecycle import running
+from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.migrate import migrate
+from lingoloop_common.store.runs import Change, change_runs, lock_run
 from tests.fleet import Fleet
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 
 ROUNDS = 2
+LIVE = "}\n\n"
+"""Ends the first frame of ours; from then on a client is live."""
 FIRST = 1_001
 """The number of the first event: all have as many digits."""
+
+COMMIT_RUNS = 100
+COMMIT_EVENTS = 500
+"""Events a second."""
+COMMIT_AT_ONCE = 5
+"""Events of a transaction: workers end several chunks in one."""
+COMMIT_SECONDS = 10
 
 SHAPES = {
     # Subscribers and channels; events at once, and then paced: how many and how many a second.
@@ -55,10 +70,12 @@ async def measure(_: Path) -> dict[str, Any]:
             postgres.create_database("fanout"),
             rabbitmq.create_vhost("fanout"),
             RATE_LIMIT_PER_OWNER="0",
+            POLL_INTERVAL_MS="60000",  # no frames but those of events,
         )
         runs = await _runs(fleet.database_url)
         shapes = {shape: await asyncio.to_thread(_compare, fleet, runs, shape) for shape in SHAPES}
-        return {**shapes["one_1000"], "one_5000": shapes["one_5000"], "each_1000": shapes["each_1000"]}
+        commit = await _from_commit(fleet, runs[:COMMIT_RUNS])
+    return {**shapes.pop("one_1000"), **shapes, "from_commit": commit}
 
 
 async def _runs(url: str) -> list[tuple[str, str]]:
@@ -72,6 +89,15 @@ async def _runs(url: str) -> list[tuple[str, str]]:
     rows = await database.pool.fetch("UPDATE transcript_run SET seq = $1 RETURNING id, owner", FIRST - 1)
     await database.stop()
     return sorted((str(row["id"]), row["owner"]) for row in rows)
+
+
+def _requests(fleet: Fleet, runs: list[tuple[str, str]]) -> list[str]:
+    """Return requests for the streams of these runs, each by its owner."""
+    tokens = {owner: fleet.token(owner) for _, owner in runs}
+    return [
+        f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tokens[owner]}\r\n\r\n"
+        for run, owner in runs
+    ]
 
 
 class Listeners:
@@ -109,17 +135,16 @@ class Listeners:
 class Side:
     """One of the two: what is sent to it, who listens to it, what it costs."""
 
-    def __init__(self, pid: int, publish: Callable[[int], None]) -> None:
-        self.pid, self._publish = pid, publish
-        self._idle = resident(pid)
-        self.listeners: Listeners
-
-    def subscribe(self, port: int, requests: list[str], live: str) -> None:
-        """Let clients subscribe, all of them, before anything is sent."""
+    def __init__(
+        self, pid: int, port: int, requests: list[str], live: str, publish: Callable[[int], None]
+    ) -> None:
+        self.pid, self._publish, self._count = pid, publish, len(requests)
+        Listeners(port, requests[:20], live).close()  # what the first ones bring about is there once
+        time.sleep(1)
+        idle = resident(pid)
         self.listeners = Listeners(port, requests, live)
-        self._count = len(requests)
         time.sleep(2)
-        self.connection_kb = (resident(self.pid) - self._idle) / len(requests) / 1000
+        self.connection_kb = (resident(pid) - idle) / len(requests) / 1000
 
     def at_once(self, events: int) -> dict[str, float]:
         """Send events as fast as they are taken."""
@@ -165,22 +190,22 @@ def _compare(fleet: Fleet, runs: list[tuple[str, str]], shape: str) -> dict[str,
                 number += 1
             notifier.stdin.flush()
 
-        sides = {
-            "ours": Side(notifier.pid, come),
-            "nchan": Side(server.pid, lambda times: server.publish(channels, DATA, times)),
-        }
-        tokens = {owner: fleet.token(owner) for _, owner in runs[:channels]}
-        ours = [
-            f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tokens[owner]}\r\n\r\n"
-            for run, owner in (runs[place % channels] for place in range(count))
-        ]
         theirs = [
             f"GET /sub/c{place % channels} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
             for place in range(count)
         ]
+        ours = _requests(fleet, [runs[place % channels] for place in range(count)])
+        sides = {
+            "ours": Side(notifier.pid, fleet.notifier_port, ours, LIVE, come),
+            "nchan": Side(
+                server.pid,
+                server.port,
+                theirs,
+                ": hi\n\n",
+                lambda times: server.publish(channels, DATA, times),
+            ),
+        }
         try:
-            sides["nchan"].subscribe(server.port, theirs, ": hi\n\n")
-            sides["ours"].subscribe(fleet.notifier_port, ours, "}\n\n")
             for _ in range(ROUNDS):
                 for name, side in sides.items():
                     found = {**side.at_once(many), **side.paced(few, rate)}
@@ -202,6 +227,41 @@ def _compare(fleet: Fleet, runs: list[tuple[str, str]], shape: str) -> dict[str,
         opened_s={name: round(side.listeners.opened_s, 2) for name, side in sides.items()},
         clients_busy=round(max(one["busy"] for rounds in seen.values() for one in rounds), 2),
     )
+
+
+async def _from_commit(fleet: Fleet, runs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Change runs as workers do, several in a transaction; return how long after its commit a client has the frame."""
+    notifier = fleet.start("notifier")
+    await notifier.ready()
+    listeners = await asyncio.to_thread(Listeners, fleet.notifier_port, _requests(fleet, runs), LIVE)
+    database = Database(fleet.database_url, pool_max=4, startup_timeout=10, exclusive=False)
+    broker = RabbitBroker(fleet.environment["BROKER_URL"], startup_timeout=10)
+    relay = Relay(database, broker)
+    ticks = COMMIT_SECONDS * COMMIT_EVENTS // COMMIT_AT_ONCE
+    sent: list[list[float]] = [[] for _ in runs]
+    places = itertools.cycle(range(len(runs)))
+    async with running([database, broker, relay]):
+        listeners.ask(frames=ticks * COMMIT_AT_ONCE // len(runs))
+        begin = time.monotonic()
+        for tick in range(ticks):
+            await asyncio.sleep(begin + tick * COMMIT_AT_ONCE / COMMIT_EVENTS - time.monotonic())
+            some = [next(places) for _ in range(COMMIT_AT_ONCE)]
+            async with database.pool.acquire() as connection, connection.transaction():
+                locked = [await lock_run(connection, UUID(runs[place][0])) for place in some]
+                await change_runs(connection, [(run, Change()) for run in locked])
+            committed = time.monotonic()
+            relay.tell()
+            for place in some:
+                sent[place].append(committed)
+        took = time.monotonic() - begin
+        found = await asyncio.to_thread(listeners.hear)
+    assert not found["missing"], found
+    late = await asyncio.to_thread(lambda: listeners.ask(sent=sent))
+    listeners.close()
+    return {
+        "events_per_s": round(ticks * COMMIT_AT_ONCE / took),
+        **{name: round(ms, 2) for name, ms in late.items()},
+    }
 
 
 def _column(seen: dict[str, list[dict[str, float]]], name: str) -> tuple[list[float], list[float]]:
