@@ -37,7 +37,7 @@ from tests.fleet import Fleet
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 
-ROUNDS = 2
+ROUNDS = 3
 LIVE = "}\n\n"
 """Ends the first frame of ours; from then on a client is live."""
 FIRST = 1_001

@@ -36,7 +36,7 @@ def main() -> None:
     """Subscribe, then count."""
     first = read()
     begin = time.monotonic()
-    subscribers = [Subscriber(int(sys.argv[1]), request) for request in first["requests"]]
+    subscribers = [Subscriber(int(sys.argv[1]), request) for request in first["requests"]]  # all at once
     for subscriber in subscribers:
         text = b""
         while first["live"].encode() not in text:

@@ -1,11 +1,13 @@
 """The hub tells each event to those who follow its run or its owner, and a run's forecast once to each; no stale one."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
 
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts import events
+from lingoloop_notifier import broadcast
 from lingoloop_notifier.arrival import Key
 from lingoloop_notifier.broadcast import Forecast
 from lingoloop_notifier.frames import Form
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.asyncio
 
 RUN = "01a20ef8-220d-7ba1-bd6d-3ad57a4639d4"
 ANNS: Key = ("owner", "ann")
+DATA = b'id: %d\ndata: {"text":""}\n\n'
 
 
 class NoPast:
@@ -49,18 +52,25 @@ def forecast(data: bytes, *, seconds_left: int | None = 5, number: int = 1) -> F
 
 def listen(hub: Hub, key: Key = ("run", RUN), *, last: int = 1, form: Form = Form(False, False)) -> Line:  # noqa: B008  (a tuple)
     """Follow a stream live, from `last` on."""
-    broadcast, line = hub.subscribe(key, NoPast()), Line()
-    outlet = Outlet(form, 3600.0, lambda outlet: hub.leave(broadcast, outlet))
+    follows, line = hub.subscribe(key, NoPast()), Line()
+    outlet = Outlet(form, 3600.0, lambda outlet: hub.leave(follows, outlet))
     outlet.connection_made(line)
-    hub.join(broadcast, outlet, last)
+    hub.join(follows, outlet, last)
     return line
+
+
+async def come(hub: Hub, *numbers: int) -> None:
+    """Let events come at once, and be written."""
+    for number in numbers:
+        hub.on_event(event(number))
+    await asyncio.sleep(0)
 
 
 async def test_each_gets_it_in_the_form_it_wished_and_all_of_a_form_the_same_bytes() -> None:
     hub = Hub()
     forms = [Form(named, chunked) for named in (False, True) for chunked in (False, True)]
     lines = [[listen(hub, form=form) for _ in range(2)] for form in forms]
-    hub.on_event(event(2))
+    await come(hub, 2)
     assert [one.sent for one, _ in lines] == [
         [b'id: 2\ndata: {"text":""}\n\n'],
         [b'19\r\nid: 2\ndata: {"text":""}\n\n\r\n'],
@@ -73,7 +83,7 @@ async def test_each_gets_it_in_the_form_it_wished_and_all_of_a_form_the_same_byt
 async def test_only_the_streams_of_its_run_and_its_owner_get_an_event() -> None:
     hub = Hub()
     mine, all_of_mine, others = listen(hub), listen(hub, ANNS), listen(hub, ("owner", "ben"))
-    hub.on_event(event(2))
+    await come(hub, 2)
     assert [len(line.sent) for line in (mine, all_of_mine, others)] == [1, 1, 0]
 
 
@@ -112,7 +122,7 @@ async def test_an_event_that_comes_between_the_look_and_its_telling_overtakes_it
     hub = Hub()
     line = listen(hub, key)
     hub.watched()
-    hub.on_event(event(2))
+    await come(hub, 2)
     hub.on_forecast(forecast(b"as it was before"))
     assert len(line.sent) == 1
 
@@ -135,7 +145,30 @@ async def test_the_runs_and_owners_that_somebody_follows_are_watched() -> None:
 async def test_a_first_frame_that_is_ahead_of_the_others_joins_them_when_they_have_come_so_far() -> None:
     hub = Hub()
     first, ahead = listen(hub, last=1), listen(hub, last=3)
-    for number in (2, 3, 4):
-        hub.on_event(event(number))
-    assert [len(first.sent), len(ahead.sent)] == [3, 1]
-    assert ahead.sent == first.sent[-1:]
+    await come(hub, 2, 3, 4)
+    assert first.sent == [DATA % 2 + DATA % 3, DATA % 4]
+    assert ahead.sent == [DATA % 4]
+
+
+async def test_what_comes_at_once_is_written_as_one_piece_and_no_piece_is_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub = Hub()
+    lines = listen(hub), listen(hub, form=Form(named=False, chunked=True))
+    await come(hub, 2, 3)
+    assert [line.sent for line in lines] == [
+        [DATA % 2 + DATA % 3],
+        [b"19\r\n" + DATA % 2 + b"\r\n19\r\n" + DATA % 3 + b"\r\n"],
+    ]
+    monkeypatch.setattr(broadcast, "PIECE", 20)
+    await come(hub, 4, 5, 6, 7)
+    assert [len(line.sent) for line in lines] == [3, 3]
+
+
+async def test_who_joins_between_an_event_and_its_writing_gets_it_once() -> None:
+    hub = Hub()
+    first = listen(hub)
+    hub.on_event(event(2))
+    later = listen(hub, last=2)
+    await come(hub, 3)
+    assert (first.sent, later.sent) == ([DATA % 2, DATA % 3], [DATA % 3])

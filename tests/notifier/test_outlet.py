@@ -117,6 +117,7 @@ async def test_a_reader_that_does_not_read_neither_delays_others_nor_holds_more_
         assert number < 200, "it is never cut off"
         begin = time.monotonic()
         hub.on_event(event(number, text=text))
+        await asyncio.sleep(0)
         most = max(most, deaf.line.get_write_buffer_size())
         assert (await reader.readuntil(b"\n\n")).startswith(b"id: %d\n" % number)
         late = max(late, time.monotonic() - begin)
@@ -129,6 +130,24 @@ async def test_a_reader_that_does_not_read_neither_delays_others_nor_holds_more_
     client.close()
 
 
+async def test_a_stream_that_has_ended_is_cut_when_its_end_is_not_read_in_time() -> None:
+    hub, loop = Hub(), asyncio.get_running_loop()
+    deaf, client = await connected(hub, reads=False)
+    number = 1
+    while not deaf.has_unread:
+        number += 1
+        hub.on_event(event(number, text="x" * 10_000))
+        await asyncio.sleep(0)
+    hub.beat(loop.time())  # its token has ended
+    held = deaf.line.get_write_buffer_size()
+    hub.beat(loop.time() + outlet.HEARTBEAT_SECONDS - 1)
+    await asyncio.sleep(0)
+    assert deaf.line.get_write_buffer_size() == held > 0
+    hub.beat(loop.time() + outlet.HEARTBEAT_SECONDS + 1)
+    await eventually(lambda: not hub.watched()[0])
+    client.close()
+
+
 async def test_forecasts_do_not_pile_up_before_a_reader_that_does_not_read() -> None:
     hub = Hub()
     deaf, client = await connected(hub, reads=False)
@@ -136,6 +155,7 @@ async def test_forecasts_do_not_pile_up_before_a_reader_that_does_not_read() -> 
     while not deaf.has_unread:
         number += 1
         hub.on_event(event(number, text="x" * 10_000))
+        await asyncio.sleep(0)
     held = deaf.line.get_write_buffer_size()
     for seconds_left in range(1_000):
         hub.watched()
@@ -165,5 +185,6 @@ async def test_an_event_is_encoded_once_for_all_and_not_at_all_for_nobody(
     assert made == []
     lines = [listen(hub, key) for key in (("run", RUN), ANNS) for _ in range(100)]
     hub.on_event(event(2))
+    await asyncio.sleep(0)
     assert len(made) == 2  # the run's stream and the owner's have numbers of their own
     assert all(len(line.sent) == 1 for line in lines)

@@ -7,6 +7,7 @@ others are live already, and are told from memory what it has.
 
 import asyncio
 import selectors
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -188,7 +189,13 @@ async def sent(case: Case) -> list[tuple[list[bytes], bool]]:
         arrive(case, hub, past, RECONNECT)
     await asyncio.sleep(A_WHILE)
     lines = [await reader for reader in readers]
-    return [([part for part in line.sent if not part.startswith(b"retry:")], line.closed) for line in lines]
+    return [(list(frames_of(b"".join(line.sent))), line.closed) for line in lines]
+
+
+def frames_of(told: bytes) -> Iterator[bytes]:
+    for part in told.split(b"\n\n"):
+        if part and not part.startswith(b"retry:"):
+            yield part + b"\n\n"
 
 
 def owner_of(case: Case) -> str:

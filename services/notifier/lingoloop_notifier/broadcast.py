@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 GAP_SECONDS = 0.05
 DATABASE_PAUSE = 1.0
 """Seconds between two tries to read what was missed, while the database is away."""
+PIECE = 2**16
+"""Bytes of events that are written together at most, or one event."""
 REMEMBERED = 1_000
 """Runs of which a stream knows what it told last."""
 UNKNOWN = (None, None)
@@ -49,6 +51,9 @@ class Broadcast:
         self._ahead: dict[Outlet, int] = {}
         """Those whose first frame covers events that have not come yet, up to this one; they join with it."""
         self._sequence: Sequence[Stored] = Sequence(0)
+        self._due: list[Stored] = []
+        """Events whose turn has come; they are written together."""
+        self._due_bytes = 0
         self._gap: asyncio.TimerHandle | None = None
         self._reading: asyncio.Task[None] | None = None
         self._missed = False
@@ -61,11 +66,12 @@ class Broadcast:
 
     @property
     def last(self) -> int:
-        """The number of the last event that went out; while nobody is live, the highest that came."""
+        """The number of the last event whose turn has come; while nobody is live, the highest that came."""
         return self._sequence.last
 
     def join(self, outlet: Outlet, position: int) -> None:
         """Take on a subscriber that was told all up to `position`, which is `last` or beyond."""
+        self.flush()
         if position > self.last and self._has_outlets:
             self._ahead[outlet] = position
             self._sequence.expect(position)
@@ -82,14 +88,25 @@ class Broadcast:
             self._live[outlet.form].discard(outlet)
         self._ahead.pop(outlet, None)
 
-    def on_event(self, event: Stored) -> None:
-        """Write an event when its turn has come."""
+    def on_event(self, event: Stored) -> bool:
+        """Take an event, to be written when its turn has come; return whether `flush` must be called for the first one."""
         if not self._has_outlets:
             self._sequence.skip_to(event.number)
-            return
+            return False
+        clean = not self._due
         self._push(event)
         if self._gap or self._sequence.has_gap:
             self._mind_the_gap()
+        return clean and bool(self._due)
+
+    def flush(self) -> None:
+        """Write what is due: the same bytes to all, each in its form, as one piece."""
+        due, self._due, self._due_bytes = self._due, [], 0
+        for form, outlets in self._live.items():
+            if due and outlets:
+                data = b"".join([form.sent(form.event(one.data, one.number, one.type)) for one in due])
+                for outlet in tuple(outlets):
+                    outlet.write(data)
 
     def on_gap(self) -> None:
         """Read what comes after the last event: some may have been missed."""
@@ -113,6 +130,7 @@ class Broadcast:
         if len(self._told) >= REMEMBERED:
             self._told.clear()
         self._told[forecast.run_id] = values, self._joined
+        self.flush()
         for form, outlets in self._live.items():
             data = form.sent(form.frame(forecast.data, "update"))
             for outlet in tuple(outlets):
@@ -141,19 +159,20 @@ class Broadcast:
 
     def _push(self, event: Stored) -> None:
         for number, ready in self._sequence.push(event.number, event):
-            for form, outlets in self._live.items():
-                if outlets:
-                    data = form.sent(form.event(ready.data, number, ready.type))
-                    for outlet in tuple(outlets):
-                        outlet.write(data)
+            self._due.append(ready)
+            self._due_bytes += len(ready.data)
+            if self._due_bytes > PIECE:
+                self.flush()
             if self._is_run and ready.type == DONE:
                 self._end(outlet for outlets in self._live.values() for outlet in outlets)
             if self._ahead:
                 for outlet in [outlet for outlet, position in self._ahead.items() if position == number]:
+                    self.flush()
                     del self._ahead[outlet]
                     self._add(outlet)
 
     def _end(self, outlets: Iterable[Outlet], problem: StreamError | None = None) -> None:
+        self.flush()
         for outlet in tuple(outlets):
             self.leave(outlet)
             outlet.end(outlet.form.error(problem) if problem else b"")
@@ -193,6 +212,7 @@ class Broadcast:
                 self.undisturbed = False
                 for event in page or ():
                     self._push(event)
+                self.flush()
                 if page is not None and len(page) == history.PAGE:
                     self._missed = True
                 elif page is None or self.last < known:

@@ -1,5 +1,6 @@
 """The hub: events in from the broker, out to the streams of their run and of their owner."""
 
+import asyncio
 import random
 from uuid import UUID
 
@@ -25,6 +26,8 @@ class Hub:
         self._outlets: set[Outlet] = set()
         self._overtaken: set[str] = set()
         """Runs of which an event came since `watched` was asked last."""
+        self._due: list[Broadcast] = []
+        """Streams that have something to write, when all that came at once has been looked at."""
         self._ending = False
 
     def subscribe(self, key: Key, past: History) -> Broadcast:
@@ -64,7 +67,10 @@ class Hub:
         for key, number in event.places:
             if broadcast := self._broadcasts.get(key):
                 self._overtaken.add(event.run_id)
-                broadcast.on_event(Stored(number, event.type, event.data))
+                if broadcast.on_event(Stored(number, event.type, event.data)):
+                    if not self._due:
+                        asyncio.get_running_loop().call_soon(self._flush)
+                    self._due.append(broadcast)
 
     def watched(self) -> tuple[list[UUID], list[str]]:
         """Return the runs and the owners that somebody follows."""
@@ -94,12 +100,12 @@ class Hub:
         for outlet in tuple(self._outlets):
             if now >= outlet.ends_at:
                 outlet.end(outlet.form.error(EXPIRED))
-            else:
-                outlet.beat(now)
+            outlet.beat(now)
 
     def end(self) -> None:
         """Let every stream say goodbye, also those that have only begun."""
         self._ending = True
+        self._flush()
         for outlet in tuple(self._outlets):
             self._say_goodbye(outlet)
 
@@ -107,6 +113,11 @@ class Hub:
         """Cut those that did not take what was left to say."""
         for outlet in tuple(self._outlets):
             outlet.abort()
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        for broadcast in due:
+            broadcast.flush()
 
     @staticmethod
     def _say_goodbye(outlet: Outlet) -> None:

@@ -33,7 +33,8 @@ class Outlet(asyncio.Protocol):
     def take_over(self, request: web.Request) -> None:
         """Take the connection of a request whose answer was begun; to aiohttp it is as if the client had gone.
 
-        What aiohttp keeps for a connection is let go: it is several times of what is needed here.
+        What aiohttp keeps for a connection is let go: it is several times of what is needed here. At most 64 KiB of what it
+        wrote wait for the client still.
 
         Raises:
             ConnectionError: the client has gone.
@@ -71,14 +72,18 @@ class Outlet(asyncio.Protocol):
         return self._transport.get_write_buffer_size() > 0
 
     def beat(self, now: float) -> None:
-        """Write a heartbeat if it is time for one."""
+        """Write a heartbeat if it is time for one; by then, an ended stream must have been read to its end."""
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_SECONDS
-            self.write(self.form.sent(HEARTBEAT))
+            if self._transport.is_closing():
+                self.abort()
+            else:
+                self.write(self.form.sent(HEARTBEAT))
 
     def end(self, last_words: bytes = b"") -> None:
         """Write what is left to say, and close."""
         if not self._transport.is_closing():
+            self._beat_at = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
             self.write((self.form.sent(last_words) if last_words else b"") + self.form.end)
             self._transport.close()
 
