@@ -1,9 +1,9 @@
 """Many subscribers in one light process, which counts frames: `python -m bench.listeners PORT`.
 
-A line of JSON on stdin is answered by one on stdout. First the requests and what each answer shows once it is live; then,
-again and again, how many frames each will get, and after they have come, when they were sent. Bytes are received into one
-buffer and only searched for the brace that ends each frame's JSON, so that the server is what is measured: `busy` says how
-much of a processor that took.
+A line of JSON on stdin is answered by one on stdout. First the requests, how many are made at once, and what each answer
+shows once it is live; then, again and again, how many frames each will get, and after they have come, when they were sent.
+Bytes are received into one buffer and only searched for the brace that ends each frame's JSON, so that the server is what is
+measured: `busy` says how much of a processor that took.
 """
 
 import json
@@ -31,19 +31,29 @@ class Subscriber:
         self.receive = self.socket.recv_into
         self.came = array("d")
 
+    def wait(self, live: bytes) -> None:
+        """Wait until it shows what an answer does that is live."""
+        text = b""
+        while live not in text:
+            part = self.socket.recv(2**16)
+            assert part, text[:200]
+            text += part
+        self.socket.setblocking(False)
+
 
 def main() -> None:
     """Subscribe, then count."""
     first = read()
     begin = time.monotonic()
-    subscribers = [Subscriber(int(sys.argv[1]), request) for request in first["requests"]]  # all at once
-    for subscriber in subscribers:
-        text = b""
-        while first["live"].encode() not in text:
-            part = subscriber.socket.recv(2**16)
-            assert part, text[:200]
-            text += part
-        subscriber.socket.setblocking(False)
+    subscribers: list[Subscriber] = []
+    for place in range(0, len(first["requests"]), first["at_once"]):
+        some = [
+            Subscriber(int(sys.argv[1]), request)
+            for request in first["requests"][place : place + first["at_once"]]
+        ]
+        for subscriber in some:
+            subscriber.wait(first["live"].encode())
+        subscribers += some
     answer({"opened_s": time.monotonic() - begin})
     with select.epoll() as poll:
         by_number = {subscriber.socket.fileno(): subscriber for subscriber in subscribers}
