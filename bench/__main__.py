@@ -8,7 +8,17 @@ from pathlib import Path
 
 from tests.speech import SHARED
 
-NAMES = ("throughput", "first-words", "small", "memory", "overhead", "control-plane", "uploads", "progress")
+NAMES = (
+    "throughput",
+    "first-words",
+    "small",
+    "memory",
+    "overhead",
+    "control-plane",
+    "uploads",
+    "progress",
+    "fanout",
+)
 
 
 def main() -> None:

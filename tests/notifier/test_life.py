@@ -12,7 +12,7 @@ import pytest_asyncio
 from lingoloop_common import metrics
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import UPDATED
-from lingoloop_notifier import hub, stream
+from lingoloop_notifier import outlet
 from tests.notifier.world import HeldBroker, World, path, running_world
 from tests.rows import AddedRun
 from tests.waiting import eventually
@@ -33,7 +33,7 @@ def subscribers(scope: str) -> float:
 async def test_a_quiet_stream_gets_comments_as_heartbeats(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(outlet, "HEARTBEAT_SECONDS", 0.02)
     owner = world.new_owner()
     run = await world.add_run(owner)
     async with world.listen(owner, run) as listener:
@@ -44,7 +44,7 @@ async def test_a_quiet_stream_gets_comments_as_heartbeats(
 
 
 async def test_the_heartbeat_comes_every_15_seconds() -> None:
-    assert stream.HEARTBEAT_SECONDS == 15
+    assert outlet.HEARTBEAT_SECONDS == 15
 
 
 @pytest.mark.parametrize("scope", ["run", "owner"])
@@ -100,7 +100,7 @@ class Deaf:
 async def test_a_reader_that_does_not_read_is_cut_off_and_the_others_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "BUFFER", 50)
+    monkeypatch.setattr(outlet, "BUFFER", 5_000_000)
     owner = world.new_owner()
     run = await world.add_run(owner)
     before = subscribers("run")

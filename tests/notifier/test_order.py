@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lingoloop_notifier import history, stream
+from lingoloop_notifier import broadcast, history
 from lingoloop_notifier.history import Opening, RunHistory, Stored
 from tests.notifier.world import World
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.fixture
 def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap is never read from the database in this test."""
-    monkeypatch.setattr(stream, "GAP_SECONDS", 3600.0)
+    monkeypatch.setattr(broadcast, "GAP_SECONDS", 3600.0)
 
 
 @pytest.mark.parametrize("when", ["before the state is read", "after the state was read"])
@@ -109,7 +109,7 @@ async def test_an_event_that_never_comes_is_read_after_50_ms(world: World) -> No
 async def test_an_event_that_never_comes_is_read_even_while_others_keep_coming(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "GAP_SECONDS", 0.3)
+    monkeypatch.setattr(broadcast, "GAP_SECONDS", 0.3)
     owner = world.new_owner()
     run = await world.add_run(owner, units=4)
     async with world.listen(owner, run) as listener:
@@ -209,7 +209,7 @@ async def test_a_stream_outlives_a_database_that_is_away_for_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """EventSource gives up for good at a status other than 200, so the stream stays open and tries again."""
-    monkeypatch.setattr(stream, "DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(broadcast, "DATABASE_PAUSE", 0.01)
     owner = world.new_owner()
     run = await world.add_run(owner, units=3)
     after, tries = RunHistory.after, iter(range(3))

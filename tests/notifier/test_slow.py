@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lingoloop_notifier import hub
+from lingoloop_notifier import outlet
 from tests.notifier.slow import Slow
 from tests.notifier.world import World, path
 from tests.waiting import eventually
@@ -19,7 +19,7 @@ TEXT = "x" * 300_000
 async def test_a_reader_that_was_cut_off_goes_on_by_its_last_id(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "BUFFER", 10)
+    monkeypatch.setattr(outlet, "BUFFER", 3_000_000)
     owner = world.new_owner()
     run = await world.add_run(owner, units=EVENTS)
     slow = Slow(world.server.url + path(run), {"Authorization": f"Bearer {world.token(owner)}"})

@@ -239,7 +239,7 @@ class HttpServer:
         server.request_handler = partial(_mind_expect, server.request_handler)
         no_log: Any = None  # which the type does not say may be
         connection = partial(_Connection, server, loop=loop, access_log=no_log, read_bufsize=READ_BUFFER)
-        self._listener = await loop.create_server(connection, self._host, self._port, backlog=128)
+        self._listener = await loop.create_server(connection, self._host, self._port, backlog=1024)
         host, port = self._listener.sockets[0].getsockname()[:2]
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
 

@@ -1,5 +1,7 @@
 """Puts a notifier together; the list is the order in which its parts start."""
 
+import gc
+
 from lingoloop_common.addresses import gate
 from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.broker import Broker
@@ -12,6 +14,7 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_notifier.deliveries import Deliveries
+from lingoloop_notifier.heartbeats import Heartbeats
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.progress import Progress
 from lingoloop_notifier.server import Server
@@ -24,7 +27,7 @@ def parts(
 ) -> tuple[list[Part], HttpServer]:
     """Return the parts of a notifier, and of them the server (its `url` is known once it has started)."""
     hub = Hub()
-    feed = Feed(broker, hub.on_event, hub.on_reconnect)
+    feed = Feed(broker, hub.on_event, hub.on_reconnect, hub.ring.forget)
     callers = Callers(read_tokens(settings), database, Rates(settings.rate_limit_per_owner))
     interval = settings.poll_interval_ms / 1000
     forecasts = Forecasts(database, max_age=interval)
@@ -47,4 +50,9 @@ def parts(
         grace=settings.shutdown_grace_ms / 1000,
     )
     progress = Progress(database, hub, forecasts, interval=interval)
-    return [feed, progress, outbound, webhooks, server], server
+    return [feed, progress, Heartbeats(hub), outbound, webhooks, server], server
+
+
+def spare_the_collector() -> None:
+    """Look for garbage in cycles less often, in a process that is a notifier only: events and connections leave nearly none."""
+    gc.set_threshold(20_000)

@@ -1,6 +1,44 @@
 """Server-sent events as bytes (HTML Living Standard, section 9.2). Pure."""
 
+from typing import NamedTuple
+
+from lingoloop_common.contracts.events import DONE, StreamError, encode
+
 HEARTBEAT = b": still here\n\n"
+
+UNAVAILABLE = StreamError(code="unavailable", message="events cannot be read right now; connect again")
+EXPIRED = StreamError(
+    code="token_expired",
+    message="this sign-in has lasted its time; connect again, with a new token if yours has expired",
+)
+
+
+class Form(NamedTuple):
+    """How a subscriber wishes its stream: with `event:` lines, in chunks (HTTP/1.1; RFC 9112, section 7.1)."""
+
+    named: bool
+    chunked: bool
+
+    def event(self, data: bytes, number: int, event_type: str) -> bytes:
+        """Return the frame of an event."""
+        return self.frame(data, "done" if event_type == DONE else "update", number)
+
+    def error(self, problem: StreamError) -> bytes:
+        """Return the frame that tells of trouble with the stream itself."""
+        return self.frame(encode(problem), "error")
+
+    def frame(self, data: bytes, event: str, number: int | None = None) -> bytes:
+        """Return a frame; only durable ones have a number."""
+        return frame(data, event_id=number, event=event if self.named else None)
+
+    def sent(self, part: bytes) -> bytes:
+        """Return a part of the body as it goes over the line."""
+        return b"%x\r\n%b\r\n" % (len(part), part) if self.chunked else part
+
+    @property
+    def end(self) -> bytes:
+        """What ends the body; without chunks it is the connection's end."""
+        return b"0\r\n\r\n" if self.chunked else b""
 
 
 def frame(data: bytes, *, event_id: int | None = None, event: str | None = None) -> bytes:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from lingoloop_common.contracts import events
@@ -23,8 +23,7 @@ SNAPSHOT_RUNS = 500
 PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An event as stored: its number in the stream, its type, the frame's JSON."""
 
     number: int

@@ -1,142 +1,124 @@
-"""The hub: events in from the broker, out to the subscribers of their run and of their owner."""
+"""The hub: events in from the broker, out to the streams of their run and of their owner."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+import random
 from uuid import UUID
-
-import structlog
 
 from lingoloop_common import metrics
 from lingoloop_common.broker import EventMessage
-from lingoloop_notifier.history import Stored
+from lingoloop_notifier.arrival import Key, read
+from lingoloop_notifier.broadcast import Broadcast, Forecast
+from lingoloop_notifier.frames import EXPIRED, retry
+from lingoloop_notifier.history import History, Stored
+from lingoloop_notifier.outlet import Outlet
+from lingoloop_notifier.ring import Ring
 
-log = structlog.get_logger(__name__)
-
-Scope = Literal["run", "owner"]
-
-BUFFER = 1_000
-"""Events that may wait for one subscriber."""
-
-
-class Missed:
-    """Stands in a subscriber's buffer for events that may have been missed."""
-
-
-class News:
-    """Stands in a subscriber's buffer for forecasts that wait beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What no event tells of a run: its frame as JSON, true after the event with these numbers, and what is new in it."""
-
-    run_id: str
-    owner: str
-    seq: int
-    owner_seq: int
-    seconds_left: int | None
-    place: int | None
-    data: bytes
-
-
-class Subscriber:
-    """One open stream: a bounded buffer of events, and how to cut it off when it does not read."""
-
-    def __init__(self, cut: Callable[[], None]) -> None:
-        self._cut = cut
-        self.events: asyncio.Queue[Stored | Missed | News] = asyncio.Queue(BUFFER)
-        self._forecasts: dict[str, Forecast] = {}
-        self.ending = asyncio.Event()
-        """Set when the service stops."""
-
-    def put(self, event: Stored | Missed) -> None:
-        """Buffer an event. A full buffer cuts the stream off."""
-        try:
-            self.events.put_nowait(event)
-        except asyncio.QueueFull:
-            log.info("cut off a subscriber that does not read")
-            self._cut()
-
-    def put_forecast(self, forecast: Forecast) -> None:
-        """Keep a run's latest forecast until it is read; what was not read yet is replaced."""
-        if not self._forecasts and not self.events.full():
-            self.events.put_nowait(News())
-        self._forecasts[forecast.run_id] = forecast
-
-    def drop_forecast(self, run_id: str) -> None:
-        """Forget a forecast that an event has overtaken."""
-        self._forecasts.pop(run_id, None)
-
-    def take_forecasts(self) -> list[Forecast]:
-        """Return what is kept, and keep it no more."""
-        taken = list(self._forecasts.values())
-        self._forecasts.clear()
-        return taken
+GOODBYE_RETRY_MS = (1_000, 15_000)
+"""At a shutdown each client is told another pause, so that they do not all come back at once."""
 
 
 class Hub:
     """Knows who listens to what."""
 
     def __init__(self) -> None:
-        self._subscribers: defaultdict[tuple[Scope, str], set[Subscriber]] = defaultdict(set)
+        self.ring = Ring()
+        self._broadcasts: dict[Key, Broadcast] = {}
+        self._outlets: set[Outlet] = set()
         self._overtaken: set[str] = set()
         """Runs of which an event came since `watched` was asked last."""
+        self._due: list[Broadcast] = []
+        """Streams that have something to write, when all that came at once has been looked at."""
+        self._ending = False
 
-    def subscribe(self, scope: Scope, key: str, subscriber: Subscriber) -> Callable[[], None]:
-        """Listen to a run (by id) or an owner (by name); call what is returned to stop."""
-        listeners = self._subscribers[scope, key]
-        listeners.add(subscriber)
-        metrics.SUBSCRIBERS.labels(scope).inc()
+    def subscribe(self, key: Key, past: History) -> Broadcast:
+        """Follow a stream from now on; before its state is read, so that nothing comes unseen."""
+        broadcast = self._broadcasts.get(key)
+        if broadcast is None:
+            broadcast = self._broadcasts[key] = Broadcast(key, past)
+        broadcast.subscribers += 1
+        metrics.SUBSCRIBERS.labels(key[0]).inc()
+        return broadcast
 
-        def unsubscribe() -> None:
-            listeners.discard(subscriber)
-            metrics.SUBSCRIBERS.labels(scope).dec()
-            if not listeners and self._subscribers.get((scope, key)) is listeners:
-                del self._subscribers[scope, key]
+    def unsubscribe(self, broadcast: Broadcast) -> None:
+        """Follow it no more."""
+        metrics.SUBSCRIBERS.labels(broadcast.key[0]).dec()
+        broadcast.subscribers -= 1
+        if not broadcast.subscribers:
+            del self._broadcasts[broadcast.key]
+            broadcast.close()
 
-        return unsubscribe
+    def join(self, broadcast: Broadcast, outlet: Outlet, position: int) -> None:
+        """Let a subscriber that has been told all up to `position` go on live."""
+        self._outlets.add(outlet)
+        broadcast.join(outlet, position)
+        if self._ending:
+            self._say_goodbye(outlet)
+
+    def leave(self, broadcast: Broadcast, outlet: Outlet) -> None:
+        """Forget a subscriber whose connection is gone."""
+        self._outlets.discard(outlet)
+        broadcast.leave(outlet)
+        self.unsubscribe(broadcast)
 
     def on_event(self, message: EventMessage) -> None:
-        """Hand an event to its subscribers; the JSON is the same bytes for all of them."""
-        headers = message.headers
-        kind, run_id = str(headers["cloudEvents_type"]), str(headers["cloudEvents_subject"])
-        for scope, key, number in (
-            ("run", "cloudEvents_subject", "cloudEvents_seq"),
-            ("owner", "cloudEvents_owner", "cloudEvents_ownerseq"),
-        ):
-            if listeners := self._subscribers.get((scope, str(headers[key]))):  # type: ignore[arg-type]
-                event = Stored(int(headers[number]), kind, message.body)
-                self._overtaken.add(run_id)
-                for subscriber in tuple(listeners):
-                    subscriber.drop_forecast(run_id)
-                    subscriber.put(event)
+        """Hand an event to those who follow its run or its owner; keep it for those who come again soon."""
+        event = read(message)
+        self.ring.add(event)
+        for key, number in event.places:
+            if broadcast := self._broadcasts.get(key):
+                self._overtaken.add(event.run_id)
+                if broadcast.on_event(Stored(number, event.type, event.data)):
+                    if not self._due:
+                        asyncio.get_running_loop().call_soon(self._flush)
+                    self._due.append(broadcast)
 
     def watched(self) -> tuple[list[UUID], list[str]]:
-        """Return the runs and the owners that somebody listens to."""
+        """Return the runs and the owners that somebody follows."""
         self._overtaken.clear()
-        runs = [UUID(key) for scope, key in self._subscribers if scope == "run"]
-        return runs, [key for scope, key in self._subscribers if scope == "owner"]
+        for broadcast in self._broadcasts.values():
+            broadcast.undisturbed = True
+        runs = [UUID(name) for scope, name in self._broadcasts if scope == "run"]
+        return runs, [name for scope, name in self._broadcasts if scope == "owner"]
 
     def on_forecast(self, forecast: Forecast) -> None:
         """Hand on how a run was when `watched` was asked, unless an event has overtaken that."""
         if forecast.run_id in self._overtaken:
             return
-        keys: tuple[tuple[Scope, str], ...] = (("run", forecast.run_id), ("owner", forecast.owner))
+        keys: tuple[Key, Key] = (("run", forecast.run_id), ("owner", forecast.owner))
         for key in keys:
-            for subscriber in self._subscribers.get(key, ()):
-                subscriber.put_forecast(forecast)
+            if broadcast := self._broadcasts.get(key):
+                broadcast.on_forecast(forecast)
 
     def on_reconnect(self) -> None:
-        """Events may have been missed: every stream reads again after its last id."""
-        for listeners in self._subscribers.values():
-            for subscriber in tuple(listeners):
-                subscriber.put(Missed())
+        """Events may have been missed: every stream reads again after its last number."""
+        self.ring.clear()
+        for broadcast in tuple(self._broadcasts.values()):
+            broadcast.on_gap()
+
+    def beat(self, now: float) -> None:
+        """Keep quiet streams alive, and end those whose token has ended; `now` is the loop's time."""
+        for outlet in tuple(self._outlets):
+            if now >= outlet.ends_at:
+                outlet.end(outlet.form.error(EXPIRED))
+            outlet.beat(now)
 
     def end(self) -> None:
-        """Let every stream say goodbye."""
-        for listeners in self._subscribers.values():
-            for subscriber in listeners:
-                subscriber.ending.set()
+        """Let every stream say goodbye, also those that have only begun."""
+        self._ending = True
+        self._flush()
+        for outlet in tuple(self._outlets):
+            self._say_goodbye(outlet)
+
+    def cut(self) -> None:
+        """Cut those that did not take what was left to say."""
+        for outlet in tuple(self._outlets):
+            outlet.abort()
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        for broadcast in due:
+            broadcast.flush()
+
+    @staticmethod
+    def _say_goodbye(outlet: Outlet) -> None:
+        outlet.end(retry(random.randint(*GOODBYE_RETRY_MS)))  # noqa: S311  (spreads reconnects)

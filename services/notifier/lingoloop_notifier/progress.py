@@ -9,8 +9,9 @@ from lingoloop_common.contracts.events import RunUpdated
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.forecast import Forecasts
+from lingoloop_notifier.broadcast import Forecast
 from lingoloop_notifier.history import SQL
-from lingoloop_notifier.hub import Forecast, Hub
+from lingoloop_notifier.hub import Hub
 
 log = structlog.get_logger(__name__)
 

@@ -1,20 +1,26 @@
 """The notifier's HTTP face: who may listen, and the bytes of each stream."""
 
+import asyncio
 import contextlib
 import time
+from functools import partial
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
-from lingoloop_common.auth import LEEWAY, READ, Callers
+from lingoloop_common.auth import LEEWAY, READ, Caller, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.feed import Feed
 from lingoloop_common.http import public_app
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
+from lingoloop_notifier.arrival import Key
+from lingoloop_notifier.broadcast import Broadcast
+from lingoloop_notifier.frames import Form
 from lingoloop_notifier.history import History, OwnerHistory, RunHistory
-from lingoloop_notifier.hub import Hub, Scope, Subscriber
+from lingoloop_notifier.hub import Hub
+from lingoloop_notifier.outlet import Outlet
 from lingoloop_notifier.stream import Stream
 
 HEADERS = {
@@ -38,6 +44,7 @@ class Server:
         app = public_app(cors_allowed_origins)
         app.middlewares.append(gate)
         app.on_shutdown.append(self._say_goodbye)
+        app.on_cleanup.append(self._cut)
         app.add_routes(
             [
                 web.get("/api/runs/events", self.owner_events, allow_head=False),
@@ -54,49 +61,69 @@ class Server:
         except ValueError:
             raise Problem("not_found", "there is no such run") from None
         history = RunHistory(self._database, self._forecasts, run_id, caller.owner)
-        return await self._stream(request, "run", str(run_id), caller.owner, history, caller.expires_at)
+        return await self._stream(request, ("run", str(run_id)), caller, history)
 
     async def owner_events(self, request: web.Request) -> web.StreamResponse:
         """Stream all runs of the caller."""
         caller = await self._callers.caller(request, READ, in_query=True)
         history = OwnerHistory(self._database, self._forecasts, caller.owner)
-        return await self._stream(request, "owner", caller.owner, caller.owner, history, caller.expires_at)
+        return await self._stream(request, ("owner", caller.owner), caller, history)
 
     async def _stream(
-        self, request: web.Request, scope: Scope, key: str, owner: str, history: History, expires_at: float
+        self, request: web.Request, key: Key, caller: Caller, history: History
     ) -> web.StreamResponse:
-        def cut() -> None:
-            if request.transport is not None:
-                request.transport.abort()
-
-        subscriber = Subscriber(cut)
-        unsubscribe = self._hub.subscribe(scope, key, subscriber)
-        try:
+        """Tell the past, then give the connection to the stream as it is live."""
+        with contextlib.ExitStack() as leaving:
             # Subscribe first, read the state second; what the state covers already is dropped by its number.
-            async with self._feed.hold(owner):
+            broadcast = self._hub.subscribe(key, history)
+            leaving.callback(self._hub.unsubscribe, broadcast)
+            await self._feed.take(caller.owner)
+            leaving.callback(self._feed.drop, caller.owner)
+
+            recent = partial(self._hub.ring.after, key, caller.owner)
+            form = Form(request.query.get("named") == "1", request.version >= HttpVersion11)
+            stream, last_id = Stream(history, recent, broadcast, form), _last_event_id(request)
+            if last_id is not None and (missed := recent(last_id)) is not None:
+                parts = stream.resume(missed, last_id)
+            else:
                 opening = await history.opening()
-                last_id = _last_event_id(request)
                 if opening.last_frame is not None and last_id == opening.covers:
                     return web.Response(status=204)
-                response = web.StreamResponse(headers=HEADERS)
+                parts = stream.begin(opening, last_id)
+
+            response = web.StreamResponse(headers=HEADERS)
+            response.force_close()  # what follows on the connection is this stream's
+            if form.chunked:
+                response.enable_chunked_encoding()
+            with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
-                stream = Stream(
-                    history,
-                    subscriber,
-                    named=request.query.get("named") == "1",
-                    lifetime=expires_at + LEEWAY - time.time(),
-                    ends=scope == "run",
-                )
-                with contextlib.suppress(ConnectionError):
-                    async for part in stream.run(opening, last_id):
-                        await response.write(part)
+                async for part in parts:
+                    await response.write(part)
+                if stream.over:
                     await response.write_eof()
-                return response
-        finally:
-            unsubscribe()
+                    return response
+                # Nothing is awaited from the stream's last look at the present to here: it joins without a gap.
+                gone = partial(self._gone, broadcast, caller.owner)
+                outlet = Outlet(form, self._end_of(caller), gone)
+                outlet.take_over(request)
+                self._hub.join(broadcast, outlet, stream.last)
+                leaving.pop_all()
+            return response
+
+    def _gone(self, broadcast: Broadcast, owner: str, outlet: Outlet) -> None:
+        self._hub.leave(broadcast, outlet)
+        self._feed.drop(owner)
+
+    @staticmethod
+    def _end_of(caller: Caller) -> float:
+        """Return when a caller's stream must end, in the loop's time."""
+        return asyncio.get_running_loop().time() + caller.expires_at + LEEWAY - time.time()
 
     async def _say_goodbye(self, app: web.Application) -> None:
         self._hub.end()
+
+    async def _cut(self, app: web.Application) -> None:
+        self._hub.cut()
 
 
 def _last_event_id(request: web.Request) -> int | None:

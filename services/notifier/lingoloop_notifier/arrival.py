@@ -1,0 +1,44 @@
+"""An event as it arrives from the broker."""
+
+from typing import Literal, NamedTuple
+
+from lingoloop_common.broker import EventMessage
+from lingoloop_common.contracts.events import DONE
+
+Scope = Literal["run", "owner"]
+Key = tuple[Scope, str]
+"""Names a stream: a run's (by id), or that of all runs of an owner (by name)."""
+
+
+class Event(NamedTuple):
+    """An event: whose it is, its numbers in the streams of its run and of its owner, the frame's JSON."""
+
+    type: str
+    run_id: str
+    owner: str
+    seq: int
+    owner_seq: int
+    data: bytes
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it tells of a run's end."""
+        return self.type == DONE
+
+    @property
+    def places(self) -> tuple[tuple[Key, int], tuple[Key, int]]:
+        """The streams it belongs to, and its number in each."""
+        return (("run", self.run_id), self.seq), (("owner", self.owner), self.owner_seq)
+
+
+def read(message: EventMessage) -> Event:
+    """Return what a message tells; its JSON stays as it is."""
+    headers = message.headers
+    return Event(
+        str(headers["cloudEvents_type"]),
+        str(headers["cloudEvents_subject"]),
+        str(headers["cloudEvents_owner"]),
+        int(headers["cloudEvents_seq"]),
+        int(headers["cloudEvents_ownerseq"]),
+        message.body,
+    )
