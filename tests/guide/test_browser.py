@@ -72,7 +72,9 @@ async def test_the_guides_client_sees_a_run_from_its_beginning_to_its_end(world:
     assert (init["event"], init["runId"], init["status"]) == ("init", run_id, "queued")
     assert {update["event"] for update in updates} == {"update"}
     progress = [update["progress"] for update in updates]
-    assert len(set(progress)) >= 4, "one for each of the four chunks but the last, and the one before them"
+    assert len(set(progress)) >= 2, (
+        "the one before the chunks, and at least one between: those that end together are one event"
+    )
     assert progress == sorted(progress)
     assert (done["event"], done["status"], done["progress"]) == ("done", "succeeded", 100)
     assert len(pages.told) == len(pages.logged), "a fault of the page"
