@@ -1,14 +1,16 @@
 """Live streams over real connections: the same bytes as a replay, for HTTP/1.1 and 1.0; and readers that do not read."""
 
 import asyncio
+import contextlib
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
 from lingoloop_notifier import broadcast, frames, outlet
 from lingoloop_notifier.frames import Form
@@ -22,7 +24,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def raw(
     world: World, owner: str, run: AddedRun, version: str, query: str
 ) -> AsyncIterator[asyncio.StreamReader]:
@@ -75,6 +77,23 @@ async def test_what_a_client_sends_while_it_listens_is_left_alone(world: World) 
     assert rest.count(b"id: ") == 1
     assert rest.endswith(b"\r\n0\r\n\r\n")
     writer.close()
+
+
+async def test_a_live_stream_has_no_task_and_aiohttp_has_let_go_of_it(world: World) -> None:
+    owner = world.new_owner()
+    run = await world.add_run(owner)
+
+    def kept() -> tuple[int, int]:
+        connections = sum(isinstance(one, web.RequestHandler) for one in gc.get_objects())
+        return len(asyncio.all_tasks()), connections
+
+    await eventually(lambda: gc.collect() >= 0 and len(asyncio.all_tasks()) < 10)
+    before = kept()
+    async with contextlib.AsyncExitStack() as streams:
+        for _ in range(20):
+            listener = await streams.enter_async_context(world.listen(owner, run))
+            await listener.next()
+        await eventually(lambda: gc.collect() >= 0 and kept() <= before)
 
 
 class Watched(Outlet):

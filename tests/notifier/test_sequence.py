@@ -1,8 +1,10 @@
 """A stream sends `last + 1` only (design, rule 12)."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingoloop_notifier import sequence
 from lingoloop_notifier.sequence import Sequence
 
 
@@ -24,6 +26,27 @@ def test_what_was_sent_or_is_covered_does_not_go_out_again() -> None:
     assert sequence.push(4, "four") == [(4, "four")]
     assert sequence.push(4, "four") == []
     assert not sequence.has_gap
+
+
+def test_no_more_than_so_many_wait_and_the_rest_is_known_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sequence, "WAITING", 2)
+    order: Sequence[str] = Sequence(0)
+    for number in (2, 3, 4, 5):
+        assert order.push(number, "") == []
+    assert [number for number, _ in order.push(1, "")] == [1, 2, 3]
+    assert (order.has_gap, order.highest) == (True, 5)
+
+
+def test_what_is_skipped_does_not_go_out_and_what_is_expected_is_a_gap() -> None:
+    order: Sequence[str] = Sequence(0)
+    order.push(3, "three")
+    order.skip_to(2)
+    assert order.push(2, "two") == [(3, "three")]
+    assert not order.has_gap
+    order.expect(4)
+    assert order.has_gap
 
 
 @given(st.data(), st.integers(0, 30), st.integers(0, 5))
