@@ -12,7 +12,7 @@ import lingoloop_notifier.app
 from lingoloop_common.broker import EventFeed, EventMessage, OnEvent, OnReconnect
 from lingoloop_common.broker.memory import MemoryBroker
 from lingoloop_common.contracts.events import UPDATED
-from lingoloop_common.lifecycle import running
+from lingoloop_common.lifecycle import running, spare_the_collector
 from lingoloop_common.log import configure_logging
 from lingoloop_common.relay import Relay
 from lingoloop_common.settings import read_settings
@@ -41,7 +41,7 @@ async def main() -> None:
     configure_logging(level="WARNING", log_format="json")
     database = Database(os.environ["DATABASE_URL"], pool_max=10, startup_timeout=10, exclusive=False)
     broker = Receipt()
-    lingoloop_notifier.app.spare_the_collector()
+    spare_the_collector()
     relay = Relay(database, broker)
     parts, _ = lingoloop_notifier.app.parts(settings, database=database, broker=broker, relay=relay)
     async with running([database, broker, relay, *parts]):

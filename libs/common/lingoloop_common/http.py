@@ -89,24 +89,23 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return web.Response(status=204)  # a CORS preflight: the headers are added where the origin may
-    refuse = _refusal(request)
     try:
         return await handler(request)
     except Problem as problem:
         if started := request.get(_STARTED):
             log.warning("an answer was broken off", path=request.path, reason=problem.detail)
             return _cut_off(request, started)
-        return refuse(problem)
+        return _refuse(request, problem)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         code = _CODES.get(error.status, "bad_request" if error.status < 500 else "internal_error")  # type: ignore[call-overload]
-        response = refuse(Problem(code, error.reason))
+        response = _refuse(request, Problem(code, error.reason))
         if allow := error.headers.get("Allow"):
             response.headers["Allow"] = allow
         return response
     except (web.RequestPayloadError, BadHttpMessage):
-        return refuse(Problem("bad_request", "the request's body cannot be read"))
+        return _refuse(request, Problem("bad_request", "the request's body cannot be read"))
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception as error:
@@ -115,14 +114,17 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if started := request.get(_STARTED):
             return _cut_off(request, started)
         if away:
-            return refuse(Problem("unavailable", "the service cannot answer right now; try again"))
-        return refuse(Problem("internal_error", "something went wrong here; the log has the details"))
+            return _refuse(request, Problem("unavailable", "the service cannot answer right now; try again"))
+        return _refuse(
+            request, Problem("internal_error", "something went wrong here; the log has the details")
+        )
 
 
-def _refusal(request: web.Request) -> Callable[[Problem], web.Response]:
-    """Return how a problem with this request is answered."""
+def _refuse(request: web.Request, problem: Problem) -> web.Response:
+    """Answer with a problem, as is done below the request's path."""
     refusals = request.app.get(_REFUSALS, {}).items()
-    return next((refuse for path, refuse in refusals if request.path.startswith(path)), problem_response)
+    refuse = next((refuse for path, refuse in refusals if request.path.startswith(path)), problem_response)
+    return refuse(problem)
 
 
 def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:

@@ -5,7 +5,7 @@ import sys
 from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
-from lingoloop_notifier.app import parts, spare_the_collector
+from lingoloop_notifier.app import parts
 from lingoloop_notifier.settings import NotifierSettings
 
 
@@ -17,7 +17,6 @@ def main() -> int:
     except SettingsError as error:
         print(f"notifier: {error}", file=sys.stderr)
         return 1
-    spare_the_collector()
     own, _ = parts(settings, database=shared.database, broker=shared.broker, relay=shared.relay)
     ops = HttpServer(ops_app("notifier", shared.checks), host=settings.ops_host, port=settings.ops_port)
     return lifecycle.main("notifier", [*shared.parts, ops, *own])

@@ -1,7 +1,5 @@
 """Puts a notifier together; the list is the order in which its parts start."""
 
-import gc
-
 from lingoloop_common.addresses import gate
 from lingoloop_common.auth import Callers, read_tokens
 from lingoloop_common.broker import Broker
@@ -51,8 +49,3 @@ def parts(
     )
     progress = Progress(database, hub, forecasts, interval=interval)
     return [feed, progress, Heartbeats(hub), outbound, webhooks, server], server
-
-
-def spare_the_collector() -> None:
-    """Look for garbage in cycles less often, in a process that is a notifier only: events and connections leave nearly none."""
-    gc.set_threshold(20_000)
