@@ -246,6 +246,8 @@ async def fetched(url: str, *, allow_private: bool = False) -> bytes:
         "①②⑦.⓪.⓪.①",
         "127。0。0。1",
         "nothing-has-this-name.invalid",
+        "an..empty-part.example",
+        f"{'a' * 64}.example",
     ],
 )
 async def test_what_is_inside_is_refused_in_the_same_words_however_it_is_written(
