@@ -311,6 +311,34 @@ async def test_nobody_there_may_be_better_later() -> None:
         await fetched("http://127.0.0.1:9009/", allow_private=True)
 
 
+async def test_a_body_that_turns_into_nonsense_does_not_hang_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbound, "IDLE", 0.3)
+    came = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        await came.wait()
+        writer.write(b"no length\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    client = Outbound(allow_private=True)
+    try:
+        async with (
+            running([client]),
+            client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}) as response,
+        ):
+            body = body_of(response)
+            assert await anext(body) == b"abc"
+            came.set()
+            with pytest.raises(CallFailed, match="in time"):
+                await asyncio.wait_for(anext(body), 5)
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize(
     ("sent", "what"),
     [
