@@ -1,6 +1,7 @@
 """Deliveries: which are written beside the end of a run, and how they are set going again.
 
-Lock order: the run, then the endpoint, then its deliveries. Whoever looks at an endpoint's deliveries to decide how many
+Lock order: the run, then the endpoint, then its deliveries; whoever takes many deliveries and waits for them has called
+`lock_owner`, for an endpoint's and a run's have different orders. Whoever looks at an endpoint's deliveries to decide how many
 may be under way has locked the endpoint.
 """
 
