@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-THREADS = 64
+THREADS = 256
+"""More than a notifier's calls at a time, four times: a look-up may outlive the call that asked for it by as much."""
 
 
 class Lookups(AbstractResolver):
