@@ -14,6 +14,8 @@ from lingoloop_common.broker.memory import MemoryBroker
 from lingoloop_common.contracts.webhooks import AT_ONCE, OWNER_AT_ONCE
 from lingoloop_common.outbound import NOT_PUBLIC
 from lingoloop_common.store.webhooks import resume, send_again
+from lingoloop_notifier import deliveries
+from lingoloop_notifier.deliveries import Deliveries
 from tests.notifier.postroom import Postroom, heard_ids, postroom
 from tests.notifier.receiver import Receiver, answers, closes_early, receiving
 from tests.rows import WEBHOOK_SECRET
@@ -278,6 +280,19 @@ async def test_the_first_call_that_ends_makes_room_for_where_nothing_is_under_wa
             await heard_ids(receiver, 1)
             hanging.go.set()
             await room.until("delivered", count=len(await room.rows()))
+
+
+async def test_a_claim_looks_at_so_many_deliveries_and_the_rest_is_withheld_by_later_ones(
+    room: Postroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "BATCH", 10)
+    await room.add_endpoint("https://receiver.example/")
+    await room.end_run(count=40)
+    claims = Deliveries(room.database)
+    assert await claims.claim() is not None
+    await room.until("waiting", count=10 - AT_ONCE)
+    assert [await claims.claim() is not None for _ in range(AT_ONCE)] == [True] * (AT_ONCE - 1) + [False]
+    await room.until("waiting", count=40 - AT_ONCE)
 
 
 async def test_one_endpoint_is_told_in_order_but_for_those_at_once(

@@ -26,6 +26,9 @@ CLAIMING = 0x11600E
 LEASE = 60.0
 """Seconds for which a claim stands: a call takes 20 at most, and writing down what came of it should not take more."""
 
+BATCH = 10_000
+"""Deliveries that one claim looks at: an endpoint may have a million when there was no notifier for long."""
+
 LOCKED_PAUSE = 0.02
 """Seconds until a claim that met what others hold, or withheld what it met, tries again."""
 
@@ -63,7 +66,9 @@ class Deliveries:
             async with self._database.pool.acquire() as connection, connection.transaction():
                 endpoint_id = await connection.fetchval(SQL["lock_oldest"], CLAIMING)
                 if endpoint_id is not None:
-                    row = await connection.fetchrow(SQL["claim"], endpoint_id, AT_ONCE, OWNER_AT_ONCE, LEASE)
+                    row = await connection.fetchrow(
+                        SQL["claim"], endpoint_id, AT_ONCE, OWNER_AT_ONCE, LEASE, BATCH
+                    )
                     if row is not None:
                         return Claim(**row)
             if not await self._database.pool.fetchval(SQL["any_ready"]):

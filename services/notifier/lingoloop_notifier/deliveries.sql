@@ -14,7 +14,8 @@ SELECT EXISTS (SELECT FROM webhook_delivery WHERE state = 'ready')
 
 -- name: claim
 -- Of endpoint $1, which is locked, the oldest delivery, if there is room for it among its $2 and its owner's $3; it is its
--- sender's for $4 seconds. What there is no room for is withheld: whoever ends a delivery of this owner lets it go.
+-- sender's for $4 seconds. What there is no room for is withheld, $5 at a time: whoever ends a delivery of this owner lets it
+-- go.
 WITH endpoint AS (
     SELECT e.*, CASE WHEN paused_at IS NULL
         THEN (
@@ -27,6 +28,7 @@ WITH endpoint AS (
     SELECT id, row_number() OVER (ORDER BY created_at, id) AS place
     FROM (
         SELECT id, created_at FROM webhook_delivery WHERE endpoint_id = $1 AND state = 'ready'
+        ORDER BY created_at, id LIMIT $5
         FOR NO KEY UPDATE SKIP LOCKED
     ) free
 ), withheld AS (
