@@ -246,6 +246,8 @@ async def fetched(url: str, *, allow_private: bool = False) -> bytes:
         "①②⑦.⓪.⓪.①",
         "127。0。0。1",
         "nothing-has-this-name.invalid",
+        "an..empty-part.example",
+        f"{'a' * 64}.example",
     ],
 )
 async def test_what_is_inside_is_refused_in_the_same_words_however_it_is_written(
@@ -307,6 +309,34 @@ async def test_no_proxy_is_taken_from_the_environment(serve: Start, monkeypatch:
 async def test_nobody_there_may_be_better_later() -> None:
     with pytest.raises(CallFailed, match="reached"):
         await fetched("http://127.0.0.1:9009/", allow_private=True)
+
+
+async def test_a_body_that_turns_into_nonsense_does_not_hang_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbound, "IDLE", 0.3)
+    came = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        await came.wait()
+        writer.write(b"no length\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    client = Outbound(allow_private=True)
+    try:
+        async with (
+            running([client]),
+            client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}) as response,
+        ):
+            body = body_of(response)
+            assert await anext(body) == b"abc"
+            came.set()
+            with pytest.raises(CallFailed, match="in time"):
+                await asyncio.wait_for(anext(body), 5)
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -157,3 +160,29 @@ async def test_names_that_are_not_found_for_long_keep_no_other_from_being_found(
             found.set()
         failed = await asyncio.gather(*hanging, return_exceptions=True)
     assert all(isinstance(error, CallFailed) for error in failed)
+
+
+HANGING = """
+import asyncio, socket, time
+from lingoloop_common import outbound
+from lingoloop_common.lifecycle import running
+
+async def main():
+    socket.getaddrinfo = lambda *_, **__: time.sleep(30)
+    outbound.CALL = 0.1
+    client = outbound.Outbound(allow_private=True)
+    async with running([client]):
+        try:
+            await client.post("http://hangs.example/", b"", {})
+        except outbound.CallFailed as error:
+            print(error)
+
+asyncio.run(main())
+"""
+
+
+def test_a_name_that_is_not_found_for_long_keeps_no_process_from_its_end() -> None:
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", HANGING], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("the server did not answer in time\n", "")
+    assert time.monotonic() - begin < 20

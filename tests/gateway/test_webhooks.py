@@ -116,6 +116,44 @@ async def test_one_is_made_with_a_secret_that_no_other_answer_tells(idle_world: 
     assert "whsec" not in one.text + page.text
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("resumed", [True, False])
+async def test_an_endpoint_and_a_recording_that_are_told_of_each_other_lock_each_other_out_never(
+    idle_world: World, order: int, resumed: bool
+) -> None:
+    """Their deliveries are locked by the endpoint's order, and by the recording's."""
+    owner = idle_world.new_owner()
+    endpoint_id = (await made(idle_world, owner))["id"]
+    first = await idle_world.accepted(owner, model="long")
+    again = await post(idle_world, owner, f"/api/audios/{first['audioId']}/transcribe?force=1&model=long")
+    sql = (
+        "INSERT INTO webhook_delivery (id, endpoint_id, owner, run_id, event_id, event_type, body, state, tries)"
+        " VALUES (new_id(), $1, $2, $3, gen_random_uuid(), 'x', '{}', 'waiting', 1) RETURNING id"
+    )
+    runs = [first["runId"], again.json()["runId"]][::order]
+    pool = idle_world.database.pool
+    held, _ = [await pool.fetchval(sql, UUID(endpoint_id), owner, UUID(run)) for run in runs]
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM webhook_delivery WHERE id = $1 FOR UPDATE", held)
+        if resumed:
+            one = asyncio.create_task(post(idle_world, owner, f"{PATH}/{endpoint_id}/resume"))
+        else:
+            one = asyncio.create_task(
+                idle_world.http.delete(f"{PATH}/{endpoint_id}", headers=idle_world.bearer(owner))
+            )
+        await eventually(lambda: waiting(idle_world, 1))
+        other = asyncio.create_task(
+            idle_world.http.delete(f"/api/audios/{first['audioId']}", headers=idle_world.bearer(owner))
+        )
+        await eventually(lambda: waiting(idle_world, 2))
+    assert [(await answer).status_code for answer in (one, other)] == [200 if resumed else 204, 200]
+
+
+async def waiting(world: World, count: int) -> bool:
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(await world.database.pool.fetchval(sql) == count)
+
+
 @pytest.mark.parametrize("size", [24, 25, 32, 63, 64])
 async def test_a_secret_of_the_callers_own_is_taken(idle_world: World, size: int) -> None:
     secret = secret_of(size)

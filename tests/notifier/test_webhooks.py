@@ -11,9 +11,11 @@ from standardwebhooks import Webhook
 
 from lingoloop_common import outbound
 from lingoloop_common.broker.memory import MemoryBroker
-from lingoloop_common.contracts.webhooks import AT_ONCE
+from lingoloop_common.contracts.webhooks import AT_ONCE, OWNER_AT_ONCE
 from lingoloop_common.outbound import NOT_PUBLIC
 from lingoloop_common.store.webhooks import resume, send_again
+from lingoloop_notifier import deliveries
+from lingoloop_notifier.deliveries import Deliveries
 from tests.notifier.postroom import Postroom, heard_ids, postroom
 from tests.notifier.receiver import Receiver, answers, closes_early, receiving
 from tests.rows import WEBHOOK_SECRET
@@ -230,6 +232,67 @@ async def test_an_endpoint_that_hangs_delays_no_other(room: Postroom, receiver: 
             hanging.go.set()
             await room.until("delivered", count=65)
         assert hanging.most_busy == AT_ONCE
+
+
+async def test_an_owner_all_of_whose_endpoints_hang_delays_no_other(
+    room: Postroom, receiver: Receiver
+) -> None:
+    async with receiving() as hanging:
+        hanging.always = hanging.hangs
+        for number in range(20):
+            await room.add_endpoint(f"{hanging.url}?{number}", owner="bob")
+        await room.add_endpoint(receiver.url, owner="ann")
+        async with room.sender():
+            await room.end_run(owner="bob", count=AT_ONCE)
+            await heard_ids(hanging, OWNER_AT_ONCE)
+            await room.end_run(owner="ann", count=10)
+            await heard_ids(receiver, 10)
+            await room.until("delivered", count=10)
+            await room.until("waiting", count=20 * AT_ONCE - OWNER_AT_ONCE)
+            await room.sweep.sweep()
+            assert len(hanging.heard) == 0
+            hanging.go.set()
+            await room.until("delivered", count=10 + 20 * AT_ONCE)
+        assert hanging.most_busy == OWNER_AT_ONCE
+
+
+async def test_the_first_call_that_ends_makes_room_for_where_nothing_is_under_way(
+    room: Postroom, receiver: Receiver
+) -> None:
+    one = asyncio.Event()
+
+    async def ends(request: web.Request) -> web.StreamResponse:
+        await one.wait()
+        return web.Response(status=204)
+
+    async with receiving() as hanging:
+        hanging.next, hanging.always = [ends], hanging.hangs
+        for number in range(OWNER_AT_ONCE // AT_ONCE):
+            await room.add_endpoint(f"{hanging.url}?{number}")
+        async with room.sender():
+            await room.end_run(count=2 * AT_ONCE)
+            await heard_ids(hanging, OWNER_AT_ONCE)
+            await room.add_endpoint(receiver.url)
+            await room.end_run()
+            await room.until("ready", count=0)
+            assert len(receiver.heard) == 0
+            one.set()
+            await heard_ids(receiver, 1)
+            hanging.go.set()
+            await room.until("delivered", count=len(await room.rows()))
+
+
+async def test_a_claim_looks_at_so_many_deliveries_and_the_rest_is_withheld_by_later_ones(
+    room: Postroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "BATCH", 10)
+    await room.add_endpoint("https://receiver.example/")
+    await room.end_run(count=40)
+    claims = Deliveries(room.database)
+    assert await claims.claim() is not None
+    await room.until("waiting", count=10 - AT_ONCE)
+    assert [await claims.claim() is not None for _ in range(AT_ONCE)] == [True] * (AT_ONCE - 1) + [False]
+    await room.until("waiting", count=40 - AT_ONCE)
 
 
 async def test_one_endpoint_is_told_in_order_but_for_those_at_once(

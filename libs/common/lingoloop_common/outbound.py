@@ -33,6 +33,8 @@ LEAST_OTHER_PORT = 1_024
 NOT_PUBLIC = "the address cannot be called: it does not exist, or is not public"
 """The same for all that is refused, so that nobody learns what is inside."""
 
+SILENT = "the server did not answer in time"
+
 _REDIRECTING = {301, 302, 303, 307, 308}
 
 _UNKNOWN_NAMES = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
@@ -212,16 +214,23 @@ class Outbound:
         except aiohttp.ClientError as error:
             raise _meant(error) from error
         except TimeoutError as error:
-            raise CallFailed("the server did not answer in time") from error
+            raise CallFailed(SILENT) from error
 
 
 async def body_of(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """Yield an answer's body as it comes; raise CallFailed when it breaks off."""
-    try:
-        async for part in response.content.iter_any():
-            yield part
-    except aiohttp.ClientError as error:
-        raise _meant(error) from error
+    """Yield an answer's body as it comes; raise CallFailed when it breaks off, or nothing comes for half a minute."""
+    while True:
+        try:
+            # The client's own limit ends with the connection, and a reader is not told of a chunk that is none.
+            async with asyncio.timeout(IDLE):
+                part = await response.content.readany()
+        except aiohttp.ClientError as error:
+            raise _meant(error) from error
+        except TimeoutError as error:
+            raise CallFailed(SILENT) from error
+        if not part:
+            return
+        yield part
 
 
 def _checked(text: str) -> URL:
@@ -253,7 +262,7 @@ def _meant(error: aiohttp.ClientError) -> Exception:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return Refused("the server's certificate is not good for this address")
     if isinstance(error, TimeoutError):
-        return CallFailed("the server did not answer in time")
+        return CallFailed(SILENT)
     if isinstance(error, aiohttp.ClientConnectorError):
         return CallFailed("the server cannot be reached")
     if isinstance(

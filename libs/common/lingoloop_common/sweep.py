@@ -18,7 +18,7 @@ from lingoloop_common.store.database import BROKEN, Connection, Database
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Fenced, fail_unit, lock_run
-from lingoloop_common.store.webhooks import release_withheld
+from lingoloop_common.store.webhooks import release_idle
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,9 @@ KEYS_KEPT = 86_400.0
 
 DELIVERIES_KEPT = 30
 """Days for which it is known what a webhook was told."""
+
+IDLE_LIMIT = 100
+"""Endpoints that are set going in one pass at most."""
 
 REFILL_LIMIT = 10_000
 """Tokens written in one pass and lane at most."""
@@ -184,6 +187,5 @@ class Sweep:
 async def _heal_deliveries(connection: Connection) -> None:
     """Set going what webhooks are still to be told, and forget what they were told long ago."""
     await connection.execute(SQL["release_due_deliveries"])
-    for endpoint in await connection.fetch(SQL["idle_endpoints"]):
-        await release_withheld(connection, endpoint["id"])
+    await release_idle(connection, limit=IDLE_LIMIT)
     await connection.execute(SQL["forget_deliveries"], DELIVERIES_KEPT)

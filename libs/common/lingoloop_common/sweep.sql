@@ -24,16 +24,6 @@ WITH due AS (
 )
 INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), 'webhook' FROM released
 
--- name: idle_endpoints
--- Endpoints from which deliveries are withheld though none is under way: what was, and would have let them go, was deleted
--- with its run. Not waited for: whoever holds one lets them go.
-SELECT e.id FROM webhook_endpoint e
-WHERE paused_at IS NULL
-  AND EXISTS (SELECT FROM webhook_delivery d WHERE d.endpoint_id = e.id AND state = 'waiting' AND due_at IS NULL)
-  AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.endpoint_id = e.id AND state IN ('ready', 'sending'))
-LIMIT 100
-FOR NO KEY UPDATE SKIP LOCKED
-
 -- name: forget_deliveries
 -- Those that ended, and those that a paused endpoint never heard of.
 DELETE FROM webhook_delivery WHERE id IN (

@@ -14,6 +14,7 @@ from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
+from lingoloop_common.store.usage import lock_owner
 from lingoloop_gateway.control import CANCELED, cancel_runs
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import iso
@@ -43,6 +44,8 @@ class Deletions:
             Problem: `not_found`, also the second time.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
+            # An endpoint that is resumed or deleted takes its deliveries in another order than their runs do.
+            await lock_owner(connection, owner)
             audio = await connection.fetchrow(SQL["lock_audio"], audio_id, owner)
             if audio is None:
                 raise Problem("not_found", "there is no such audio")

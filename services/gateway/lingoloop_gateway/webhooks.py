@@ -83,6 +83,7 @@ class Webhooks:
     async def resume(self, endpoint_id: UUID, owner: str) -> Row:
         """Let what waits for a paused endpoint be sent; return its row, or raise Problem `not_found`."""
         async with self._database.pool.acquire() as connection, connection.transaction():
+            await lock_owner(connection, owner)
             await _found(connection, "lock_endpoint", endpoint_id, owner)
             await resume(connection, endpoint_id)
             row = await _found(connection, "endpoint_by_id", endpoint_id, owner)
@@ -92,6 +93,7 @@ class Webhooks:
     async def delete(self, endpoint_id: UUID, owner: str) -> None:
         """Forget an endpoint and what it was told; raise Problem `not_found`, also the second time."""
         async with self._database.pool.acquire() as connection, connection.transaction():
+            await lock_owner(connection, owner)
             await _found(connection, "delete_endpoint", endpoint_id, owner)
 
     async def _once(

@@ -10,18 +10,24 @@ from uuid import UUID
 
 import structlog
 
-from lingoloop_common.contracts.webhooks import AT_ONCE
+from lingoloop_common.contracts.webhooks import AT_ONCE, OWNER_AT_ONCE
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.webhooks import release_withheld
+from lingoloop_common.store.webhooks import release_idle, release_withheld
 from lingoloop_notifier.attempts import DeliveryState, Outcome, Verdict, reason_to_pause
 
 SQL = load_queries(__package__, "deliveries.sql")
 
 log = structlog.get_logger(__name__)
 
+CLAIMING = 0x11600E
+"""Advisory lock's first key; the second is the owner's hash."""
+
 LEASE = 60.0
 """Seconds for which a claim stands: a call takes 20 at most, and writing down what came of it should not take more."""
+
+BATCH = 10_000
+"""Deliveries that one claim looks at: an endpoint may have a million when there was no notifier for long."""
 
 LOCKED_PAUSE = 0.02
 """Seconds until a claim that met what others hold, or withheld what it met, tries again."""
@@ -49,7 +55,7 @@ class Claim:
 
 
 class Deliveries:
-    """The writes of a notifier for the deliveries that it sends. Lock order: the endpoint, then its deliveries."""
+    """The writes of a notifier for the deliveries that it sends. Lock order: the endpoint, its owner's claims, its deliveries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,9 +64,11 @@ class Deliveries:
         """Return the delivery that is ready the longest and that its endpoint has room for; None when none is."""
         while True:
             async with self._database.pool.acquire() as connection, connection.transaction():
-                endpoint_id = await connection.fetchval(SQL["lock_oldest"])
+                endpoint_id = await connection.fetchval(SQL["lock_oldest"], CLAIMING)
                 if endpoint_id is not None:
-                    row = await connection.fetchrow(SQL["claim"], endpoint_id, AT_ONCE, LEASE)
+                    row = await connection.fetchrow(
+                        SQL["claim"], endpoint_id, AT_ONCE, OWNER_AT_ONCE, LEASE, BATCH
+                    )
                     if row is not None:
                         return Claim(**row)
             if not await self._database.pool.fetchval(SQL["any_ready"]):
@@ -90,6 +98,8 @@ class Deliveries:
             if tried is not None:
                 reason = await _note(connection, claim, endpoint, tried["failing_since"], outcome, verdict)
                 paused = paused or reason is not None
+            # First an endpoint at which nothing is under way, or those that hang would keep up the owner's others.
+            await release_idle(connection, owner=endpoint["owner"], limit=1)
             if not paused:
                 await release_withheld(connection, claim.endpoint_id)
         return tried is not None

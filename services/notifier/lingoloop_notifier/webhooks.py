@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-LIMIT = 32
-"""Tokens that a notifier has in hand at a time."""
+LIMIT = 64
+"""Tokens that a notifier has in hand at a time; one owner's deliveries take `OWNER_AT_ONCE` of them at most."""
 
 
 class Webhooks:

@@ -14,6 +14,9 @@ LANE = "webhook"
 AT_ONCE = 4
 """Deliveries to one endpoint that are under way at a time: one that hangs keeps no others up."""
 
+OWNER_AT_ONCE = 16
+"""And to all of an owner's: they leave a notifier places for others, however many of them hang."""
+
 
 class RunEnded(RunState):
     """How a run ended, and what its owner wrote to its recording. The words are fetched: they may be long."""

@@ -22,7 +22,7 @@ class Usage:
 
 
 async def lock_owner(connection: Connection, owner: str) -> None:
-    """Let one transaction at a time accept something for an owner."""
+    """Let one transaction at a time accept something for an owner, or delete it."""
     await connection.execute(SQL["lock_owner"], ACCEPTING, owner)
 
 

@@ -20,6 +20,6 @@ SELECT (
        )::bigint AS queued_ms
 
 -- name: lock_owner
--- First in the lock order: one acceptance at a time for an owner. Of two equal uploads the second finds the first one's run,
+-- First in the lock order: one acceptance or deletion at a time for an owner. Of two equal uploads the second finds the first one's run,
 -- and what is stored and queued is counted with all that was accepted before.
 SELECT pg_advisory_xact_lock($1, hashtext($2))

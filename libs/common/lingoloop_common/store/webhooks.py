@@ -1,13 +1,14 @@
 """Deliveries: which are written beside the end of a run, and how they are set going again.
 
-Lock order: the run, then the endpoint, then its deliveries. Whoever looks at an endpoint's deliveries to decide how many
+Lock order: the run, then the endpoint, then its deliveries; whoever takes many deliveries and waits for them has called
+`lock_owner`, for an endpoint's and a run's have different orders. Whoever looks at an endpoint's deliveries to decide how many
 may be under way has locked the endpoint.
 """
 
 from uuid import UUID
 
 from lingoloop_common.contracts.states import RunStatus
-from lingoloop_common.contracts.webhooks import AT_ONCE
+from lingoloop_common.contracts.webhooks import AT_ONCE, OWNER_AT_ONCE
 from lingoloop_common.store.database import Connection
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import lock_run, write_deliveries
@@ -42,7 +43,13 @@ async def resume(connection: Connection, endpoint_id: UUID) -> None:
 
 async def release_withheld(connection: Connection, endpoint_id: UUID) -> None:
     """Set going what an endpoint, whose row this transaction has locked, has room for now."""
-    await connection.execute(SQL["release_withheld"], endpoint_id, AT_ONCE)
+    await connection.execute(SQL["release_withheld"], endpoint_id, AT_ONCE, OWNER_AT_ONCE)
+
+
+async def release_idle(connection: Connection, *, limit: int, owner: str | None = None) -> None:
+    """Set going what endpoints have room for from which deliveries are withheld though none is under way."""
+    for endpoint in await connection.fetch(SQL["idle_endpoints"], owner, OWNER_AT_ONCE, limit):
+        await release_withheld(connection, endpoint["id"])
 
 
 async def send_again(connection: Connection, delivery_id: UUID) -> bool:
