@@ -88,8 +88,9 @@ class Stream:
                 self.over = True
 
     def _tell(self, page: list[Stored]) -> Iterator[bytes]:
+        """Yield a page's events up to the first that is not kept; what comes behind is looked for by its number."""
         for event in page:
-            if not self.over:
+            if not self.over and event.number == self.last + 1:
                 self.last = event.number
                 self.over = self._ends and event.type == DONE
                 yield self._form.event(event.data, event.number, event.type)
