@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable
 from functools import partial
 from uuid import UUID
 
+import structlog
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
@@ -23,11 +25,16 @@ from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.outlet import Outlet
 from lingoloop_notifier.stream import Stream
 
+log = structlog.get_logger(__name__)
+
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",
 }
+
+TAKEN_WITHIN = 30.0
+"""Seconds that a client may take for a part of what it missed, 64 KiB or one event."""
 
 
 class Server:
@@ -98,9 +105,9 @@ class Server:
             with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
                 async for part in parts:
-                    await response.write(part)
+                    await _taken(request, response.write(part))
                 if stream.over:
-                    await response.write_eof()
+                    await _taken(request, response.write_eof())
                     return response
                 # Nothing is awaited from the stream's last look at the present to here: it joins without a gap.
                 gone = partial(self._gone, broadcast, caller.owner)
@@ -124,6 +131,22 @@ class Server:
 
     async def _cut(self, app: web.Application) -> None:
         self._hub.cut()
+
+
+async def _taken(request: web.Request, writing: Awaitable[None]) -> None:
+    """Wait until the client has taken most of what was written; one that takes nothing for long is cut off.
+
+    Raises:
+        ConnectionError: the client has gone, or was cut off.
+    """
+    try:
+        async with asyncio.timeout(TAKEN_WITHIN):
+            await writing
+    except TimeoutError:
+        log.info("cut off a subscriber that does not read")
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the client does not read") from None
 
 
 def _last_event_id(request: web.Request) -> int | None:
