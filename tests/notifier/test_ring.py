@@ -1,12 +1,16 @@
 """What memory tells of a stream is what the database would, or nothing."""
 
+import tracemalloc
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import DONE, UPDATED, shard
-from lingoloop_notifier import ring
-from lingoloop_notifier.arrival import Event, Key
+from lingoloop_notifier import history, ring
+from lingoloop_notifier.arrival import Event, Key, read
 from lingoloop_notifier.history import Stored
 from lingoloop_notifier.ring import OVERHEAD, Ring
 
@@ -71,6 +75,11 @@ def test_an_end_is_left_to_the_database_since_what_has_ended_may_have_been_delet
     assert [ring.after(OWNER, "ann", number) for number in (1, 2, 3)] == [None, None, []]
 
 
+def test_more_than_a_page_is_left_to_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PAGE", 3)
+    assert [numbers(kept(1, 2, 3, 4, 5).after(RUN, "ann", number)) for number in (1, 2)] == [None, [3, 4, 5]]
+
+
 def test_another_owner_is_told_nothing() -> None:
     ring = kept(1, 2)
     same_shard = next(name for name in map(str, range(10_000)) if shard(name) == shard("ann"))
@@ -87,6 +96,27 @@ def test_what_came_before_a_shard_was_bound_anew_is_forgotten_and_no_other_shard
     assert [ring.after(RUN, "ann", number) for number in (1, 2)] == [None, None]
     assert numbers(ring.after(RUN, "ann", 3)) == [4]
     assert ring.after(("run", "another"), other, 1) == []
+
+
+def test_it_takes_no_more_memory_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worst are many runs with an event each: a stream of its own is kept for every one."""
+    monkeypatch.setattr(ring, "LIMIT", 4 * 2**20)
+    tracemalloc.start()
+    try:
+        many = Ring()
+        for number in range(10_000):
+            headers: dict[str, str | int] = {
+                "cloudEvents_type": UPDATED,
+                "cloudEvents_subject": str(UUID(int=number)),
+                "cloudEvents_owner": f"owner {number % 100}",
+                "cloudEvents_seq": 1_000 + number,
+                "cloudEvents_ownerseq": 1_000 + number,
+            }
+            many.add(read(EventMessage(headers, bytes(300))))
+        del headers
+        assert tracemalloc.get_traced_memory()[0] < 1.1 * ring.LIMIT
+    finally:
+        tracemalloc.stop()
 
 
 def test_it_is_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
