@@ -1,6 +1,7 @@
 """The hub: events in from the broker, out to the streams of their run and of their owner."""
 
 import asyncio
+import contextlib
 import random
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from lingoloop_notifier.ring import Ring
 GOODBYE_RETRY_MS = (1_000, 15_000)
 """At a shutdown each client is told another pause, so that they do not all come back at once."""
 
+GOODBYE_SECONDS = 2.0
+"""In which a client can take what waits for it at a shutdown."""
+
 
 class Hub:
     """Knows who listens to what."""
@@ -24,6 +28,7 @@ class Hub:
         self.ring = Ring()
         self._broadcasts: dict[Key, Broadcast] = {}
         self._outlets: set[Outlet] = set()
+        self._all_gone = asyncio.Event()
         self._overtaken: set[str] = set()
         """Runs of which an event came since `watched` was asked last."""
         self._due: list[Broadcast] = []
@@ -57,6 +62,8 @@ class Hub:
     def leave(self, broadcast: Broadcast, outlet: Outlet) -> None:
         """Forget a subscriber whose connection is gone."""
         self._outlets.discard(outlet)
+        if not self._outlets:
+            self._all_gone.set()
         broadcast.leave(outlet)
         self.unsubscribe(broadcast)
 
@@ -109,8 +116,12 @@ class Hub:
         for outlet in tuple(self._outlets):
             self._say_goodbye(outlet)
 
-    def cut(self) -> None:
-        """Cut those that did not take what was left to say."""
+    async def cut(self) -> None:
+        """Cut those that do not take what was left to say, in a moment."""
+        if self._outlets:
+            self._all_gone.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), GOODBYE_SECONDS)
         for outlet in tuple(self._outlets):
             outlet.abort()
 

@@ -130,7 +130,7 @@ class Server:
         self._hub.end()
 
     async def _cut(self, app: web.Application) -> None:
-        self._hub.cut()
+        await self._hub.cut()
 
 
 async def _taken(request: web.Request, writing: Awaitable[None]) -> None:
