@@ -1,6 +1,7 @@
 """The hub tells each event to those who follow its run or its owner, and a run's forecast once to each; no stale one."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from lingoloop_notifier.frames import Form
 from lingoloop_notifier.history import Opening, Stored
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.outlet import Outlet
+from lingoloop_notifier.progress import WATCHED_LIMIT
 from tests.notifier.lines import Line
 
 pytestmark = pytest.mark.asyncio
@@ -94,6 +96,17 @@ async def test_a_forecast_is_told_once_and_again_when_it_changes() -> None:
         hub.watched()
         hub.on_forecast(forecast(b"{}", seconds_left=seconds_left))
     assert line.sent == [b"data: {}\n\n"] * 3
+
+
+async def test_forecasts_of_as_many_runs_as_are_looked_at_are_told_once() -> None:
+    hub = Hub()
+    line = listen(hub, ANNS)
+    runs = [replace(forecast(b"{}"), run_id=f"run {number}") for number in range(WATCHED_LIMIT)]
+    for _ in range(2):
+        hub.watched()
+        for run in runs:
+            hub.on_forecast(run)
+    assert len(line.sent) == WATCHED_LIMIT
 
 
 async def test_who_comes_later_is_told_too() -> None:

@@ -23,8 +23,8 @@ DATABASE_PAUSE = 1.0
 """Seconds between two tries to read what was missed, while the database is away."""
 PIECE = 2**16
 """Bytes of events that are written together at most, or one event."""
-REMEMBERED = 1_000
-"""Runs of which a stream knows what it told last."""
+REMEMBERED = 10_000
+"""Runs of which a stream knows what it told last: as many as are looked at."""
 UNKNOWN = (None, None)
 
 
@@ -127,8 +127,8 @@ class Broadcast:
         told, joined = self._told.get(forecast.run_id, (UNKNOWN, 0))
         if values == told and (joined == self._joined or values == UNKNOWN):
             return
-        if len(self._told) >= REMEMBERED:
-            self._told.clear()
+        if forecast.run_id not in self._told and len(self._told) >= REMEMBERED:
+            del self._told[next(iter(self._told))]
         self._told[forecast.run_id] = values, self._joined
         self.flush()
         for form, outlets in self._live.items():
