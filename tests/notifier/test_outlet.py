@@ -15,7 +15,7 @@ from lingoloop_notifier import broadcast, frames, outlet, server
 from lingoloop_notifier.frames import Form
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.outlet import Outlet
-from tests.notifier.test_hub import ANNS, RUN, NoPast, event, listen
+from tests.notifier.test_hub import ANNS, ANNS_RUN, RUN, NoPast, event, listen
 from tests.notifier.test_life import subscribers
 from tests.notifier.world import World, path
 from tests.rows import AddedRun
@@ -91,7 +91,7 @@ class Watched(Outlet):
 
 async def connected(hub: Hub, *, reads: bool) -> tuple[Watched, Any]:
     """Follow a run live over a connection with small buffers."""
-    follows = hub.subscribe(("run", RUN), NoPast())
+    follows = hub.subscribe(ANNS_RUN, NoPast())
     made = Watched(Form(named=False, chunked=False), 3600.0, lambda gone: hub.leave(follows, gone))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: made, "127.0.0.1", 0)
@@ -206,7 +206,7 @@ async def test_an_event_is_encoded_once_for_all_and_not_at_all_for_nobody(
     message = event(1, text="this \\is no JSON, and nobody looks")
     hub.on_event(message)
     assert made == []
-    lines = [listen(hub, key) for key in (("run", RUN), ANNS) for _ in range(100)]
+    lines = [listen(hub, key) for key in (ANNS_RUN, ANNS) for _ in range(100)]
     hub.on_event(event(2))
     await asyncio.sleep(0)
     assert len(made) == 2  # the run's stream and the owner's have numbers of their own

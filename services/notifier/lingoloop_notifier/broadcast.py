@@ -45,7 +45,7 @@ class Broadcast:
     """A stream while somebody listens to it. Who joins has been told all up to `last`, and is live from there on."""
 
     def __init__(self, key: Key, past: History) -> None:
-        self._past, self._is_run = past, key[0] == "run"
+        self._past, self.is_run = past, key[1] is not None
         self.key, self.subscribers = key, 0
         self._live: defaultdict[Form, set[Outlet]] = defaultdict(set)
         self._ahead: dict[Outlet, int] = {}
@@ -63,6 +63,11 @@ class Broadcast:
         self._joined = 0
         self.undisturbed = True
         """Whether nothing was read since forecasts were asked for."""
+
+    @property
+    def scope(self) -> str:
+        """What it tells of."""
+        return "run" if self.is_run else "owner"
 
     @property
     def last(self) -> int:
@@ -120,7 +125,7 @@ class Broadcast:
         While events are missing, and when they have just been read, that is not known; the next look is soon. Who has not
         taken yet what was written before is left to the next look, too.
         """
-        fits = forecast.seq == self.last if self._is_run else forecast.owner_seq <= self.last
+        fits = forecast.seq == self.last if self.is_run else forecast.owner_seq <= self.last
         if not fits or not self.undisturbed or self._sequence.has_gap or self._reading:
             return
         values = (forecast.seconds_left, forecast.place)
@@ -163,7 +168,7 @@ class Broadcast:
             self._due_bytes += len(ready.data)
             if self._due_bytes > PIECE:
                 self.flush()
-            if self._is_run and ready.type == DONE:
+            if self.is_run and ready.type == DONE:
                 self._end(outlet for outlets in self._live.values() for outlet in outlets)
             if self._ahead:
                 for outlet in [outlet for outlet, position in self._ahead.items() if position == number]:

@@ -41,12 +41,12 @@ class Hub:
         if broadcast is None:
             broadcast = self._broadcasts[key] = Broadcast(key, past)
         broadcast.subscribers += 1
-        metrics.SUBSCRIBERS.labels(key[0]).inc()
+        metrics.SUBSCRIBERS.labels(broadcast.scope).inc()
         return broadcast
 
     def unsubscribe(self, broadcast: Broadcast) -> None:
         """Follow it no more."""
-        metrics.SUBSCRIBERS.labels(broadcast.key[0]).dec()
+        metrics.SUBSCRIBERS.labels(broadcast.scope).dec()
         broadcast.subscribers -= 1
         if not broadcast.subscribers:
             del self._broadcasts[broadcast.key]
@@ -84,14 +84,14 @@ class Hub:
         self._overtaken.clear()
         for broadcast in self._broadcasts.values():
             broadcast.undisturbed = True
-        runs = [UUID(name) for scope, name in self._broadcasts if scope == "run"]
-        return runs, [name for scope, name in self._broadcasts if scope == "owner"]
+        runs = [UUID(run_id) for _, run_id in self._broadcasts if run_id]
+        return runs, [owner for owner, run_id in self._broadcasts if not run_id]
 
     def on_forecast(self, forecast: Forecast) -> None:
         """Hand on how a run was when `watched` was asked, unless an event has overtaken that."""
         if forecast.run_id in self._overtaken:
             return
-        keys: tuple[Key, Key] = (("run", forecast.run_id), ("owner", forecast.owner))
+        keys: tuple[Key, Key] = (forecast.owner, forecast.run_id), (forecast.owner, None)
         for key in keys:
             if broadcast := self._broadcasts.get(key):
                 broadcast.on_forecast(forecast)

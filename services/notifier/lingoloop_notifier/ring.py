@@ -49,13 +49,14 @@ class Ring:
         while self._bytes > LIMIT:
             self._drop()
 
-    def after(self, key: Key, owner: str, number: int) -> list[Stored] | None:
+    def after(self, key: Key, number: int) -> list[Stored] | None:
         """Return a stream's events after `number`; an empty list says that it is the last.
 
-        None when one of them is not here, or tells of an end, or the stream is not the owner's, or they are more than a page.
+        None when one of them is not here, or tells of an end, or they are more than a page.
         """
+        owner, run_id = key
         kept = self._shards[shard(owner)].get(key)
-        if kept is None or kept.last.owner != owner or (key[0] == "run" and kept.last.is_done):
+        if kept is None or (run_id and kept.last.is_done):
             return None
         if kept.highest - number > history.PAGE:
             return None

@@ -68,13 +68,13 @@ class Server:
         except ValueError:
             raise Problem("not_found", "there is no such run") from None
         history = RunHistory(self._database, self._forecasts, run_id, caller.owner)
-        return await self._stream(request, ("run", str(run_id)), caller, history)
+        return await self._stream(request, (caller.owner, str(run_id)), caller, history)
 
     async def owner_events(self, request: web.Request) -> web.StreamResponse:
         """Stream all runs of the caller."""
         caller = await self._callers.caller(request, READ, in_query=True)
         history = OwnerHistory(self._database, self._forecasts, caller.owner)
-        return await self._stream(request, ("owner", caller.owner), caller, history)
+        return await self._stream(request, (caller.owner, None), caller, history)
 
     async def _stream(
         self, request: web.Request, key: Key, caller: Caller, history: History
@@ -87,7 +87,7 @@ class Server:
             await self._feed.take(caller.owner)
             leaving.callback(self._feed.drop, caller.owner)
 
-            recent = partial(self._hub.ring.after, key, caller.owner)
+            recent = partial(self._hub.ring.after, key)
             form = Form(request.query.get("named") == "1", request.version >= HttpVersion11)
             stream, last_id = Stream(history, recent, broadcast, form), _last_event_id(request)
             if last_id is not None and (missed := recent(last_id)) is not None:
