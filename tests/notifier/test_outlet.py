@@ -214,7 +214,7 @@ async def test_an_event_is_encoded_once_for_all_and_not_at_all_for_nobody(
 
 
 @contextmanager
-def deaf_to_what_it_missed(world: World, owner: str, run: AddedRun) -> Iterator[None]:
+def deaf_to_what_it_missed(world: World, owner: str, run: AddedRun) -> Iterator[socket.socket]:
     """Ask for all after event 1 over a connection with small buffers, and read nothing of it."""
     listener = world.server._listener
     assert listener is not None
@@ -225,7 +225,7 @@ def deaf_to_what_it_missed(world: World, owner: str, run: AddedRun) -> Iterator[
         client.connect((url.hostname, url.port))
         head = f"GET {path(run)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.token(owner)}\r\n"
         client.sendall(f"{head}Last-Event-ID: 1\r\n\r\n".encode())
-        yield
+        yield client
 
 
 async def test_a_reader_that_did_not_read_what_it_missed_is_bounded_like_others(
@@ -257,7 +257,7 @@ async def test_a_reader_that_did_not_read_what_it_missed_is_bounded_like_others(
 async def test_a_reader_that_never_reads_what_it_missed_is_cut_off(
     world: World, monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
-    monkeypatch.setattr(server, "TAKEN_WITHIN", 0.3)
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
     owner = world.new_owner()
     run = await world.add_run(owner, units=2 if ended else 10)
     before = subscribers("run")
@@ -266,3 +266,21 @@ async def test_a_reader_that_never_reads_what_it_missed_is_cut_off(
     with deaf_to_what_it_missed(world, owner, run), structlog.testing.capture_logs() as entries:
         await eventually(lambda: any("does not read" in entry["event"] for entry in entries))
         await eventually(lambda: subscribers("run") == before)
+
+
+async def test_a_reader_that_reads_what_it_missed_slowly_is_not_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
+    owner = world.new_owner()
+    run = await world.add_run(owner, units=1)
+    await world.finish_chunk(run, 0, ("x" * 200_000,))
+    told, loop = b"", asyncio.get_running_loop()
+    with deaf_to_what_it_missed(world, owner, run) as client:
+        client.setblocking(False)
+        begin = loop.time()
+        while data := await loop.sock_recv(client, 10_000):
+            told += data
+            await asyncio.sleep(0.05)  # the pace is the point: all of it takes longer than a client may pause
+    assert told.endswith(b"0\r\n\r\n")
+    assert loop.time() - begin > 0.6

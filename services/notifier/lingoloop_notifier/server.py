@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import math
 import time
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -33,8 +35,8 @@ HEADERS = {
     "X-Accel-Buffering": "no",
 }
 
-TAKEN_WITHIN = 30.0
-"""Seconds that a client may take for a part of what it missed, 64 KiB or one event."""
+PATIENCE = 15.0
+"""Seconds after which a client must have taken more of what it missed."""
 
 
 class Server:
@@ -133,20 +135,26 @@ class Server:
         await self._hub.cut()
 
 
-async def _taken(request: web.Request, writing: Awaitable[None]) -> None:
-    """Wait until the client has taken most of what was written; one that takes nothing for long is cut off.
+async def _taken(request: web.Request, write: Coroutine[Any, Any, None]) -> None:
+    """Wait until the client has taken most of what is written; one that takes nothing for long is cut off.
 
     Raises:
         ConnectionError: the client has gone, or was cut off.
     """
+    writing, before = asyncio.create_task(write), math.inf
     try:
-        async with asyncio.timeout(TAKEN_WITHIN):
-            await writing
-    except TimeoutError:
-        log.info("cut off a subscriber that does not read")
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("the client does not read") from None
+        while not (await asyncio.wait({writing}, timeout=PATIENCE))[0]:
+            transport = request.transport
+            if transport is not None and (waits := transport.get_write_buffer_size()) < before:
+                before = waits
+                continue
+            log.info("cut off a subscriber that does not read")
+            if transport is not None:
+                transport.abort()
+            raise ConnectionResetError("the client does not read")
+        writing.result()
+    finally:
+        writing.cancel()
 
 
 def _last_event_id(request: web.Request) -> int | None:
