@@ -71,3 +71,19 @@ async def test_streams_of_runs_that_stay_go_on_after_a_reconnect(world: World) -
         world.held_broker.on_reconnect()
         await world.change(run)
         assert [(await stream.next()).kind for stream in (listener, all_runs)] == ["update", "update"]
+
+
+async def test_what_went_amid_what_an_owner_missed_ends_the_replay_there(world: World) -> None:
+    """Who came again just before it would be told the events behind, and keep for good what is gone."""
+    owner = world.new_owner()
+    run, kept = await world.add_run(owner), await world.add_run(owner)
+    await world.change(kept)
+    await world.change(run)
+    await delete(world, run)
+    await world.change(kept)
+    await world.change(kept)
+    world.held_broker.on_reconnect()  # memory is empty
+    async with world.listen(owner, None, 1) as listener:
+        assert [frame.id for frame in await listener.rest()] == ["2", "3"]
+    async with world.listen(owner, None, 3) as listener:
+        assert ((await listener.next()).kind) == "snapshot"

@@ -1,6 +1,7 @@
 """The hub tells each event to those who follow its run or its owner, and a run's forecast once to each; no stale one."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -14,12 +15,13 @@ from lingoloop_notifier.frames import Form
 from lingoloop_notifier.history import Opening, Stored
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.outlet import Outlet
+from lingoloop_notifier.progress import WATCHED_LIMIT
 from tests.notifier.lines import Line
 
 pytestmark = pytest.mark.asyncio
 
 RUN = "01a20ef8-220d-7ba1-bd6d-3ad57a4639d4"
-ANNS: Key = ("owner", "ann")
+ANNS, ANNS_RUN = ("ann", None), ("ann", RUN)
 DATA = b'id: %d\ndata: {"text":""}\n\n'
 
 
@@ -50,7 +52,7 @@ def forecast(data: bytes, *, seconds_left: int | None = 5, number: int = 1) -> F
     )
 
 
-def listen(hub: Hub, key: Key = ("run", RUN), *, last: int = 1, form: Form = Form(False, False)) -> Line:  # noqa: B008  (a tuple)
+def listen(hub: Hub, key: Key = ANNS_RUN, *, last: int = 1, form: Form = Form(False, False)) -> Line:  # noqa: B008  (a tuple)
     """Follow a stream live, from `last` on."""
     follows, line = hub.subscribe(key, NoPast()), Line()
     outlet = Outlet(form, 3600.0, lambda outlet: hub.leave(follows, outlet))
@@ -82,7 +84,7 @@ async def test_each_gets_it_in_the_form_it_wished_and_all_of_a_form_the_same_byt
 
 async def test_only_the_streams_of_its_run_and_its_owner_get_an_event() -> None:
     hub = Hub()
-    mine, all_of_mine, others = listen(hub), listen(hub, ANNS), listen(hub, ("owner", "ben"))
+    mine, all_of_mine, others = listen(hub), listen(hub, ANNS), listen(hub, ("ben", None))
     await come(hub, 2)
     assert [len(line.sent) for line in (mine, all_of_mine, others)] == [1, 1, 0]
 
@@ -94,6 +96,17 @@ async def test_a_forecast_is_told_once_and_again_when_it_changes() -> None:
         hub.watched()
         hub.on_forecast(forecast(b"{}", seconds_left=seconds_left))
     assert line.sent == [b"data: {}\n\n"] * 3
+
+
+async def test_forecasts_of_as_many_runs_as_are_looked_at_are_told_once() -> None:
+    hub = Hub()
+    line = listen(hub, ANNS)
+    runs = [replace(forecast(b"{}"), run_id=f"run {number}") for number in range(WATCHED_LIMIT)]
+    for _ in range(2):
+        hub.watched()
+        for run in runs:
+            hub.on_forecast(run)
+    assert len(line.sent) == WATCHED_LIMIT
 
 
 async def test_who_comes_later_is_told_too() -> None:
@@ -117,7 +130,7 @@ async def test_who_has_something_to_read_still_is_told_only_the_latest() -> None
     assert quick.sent == [b"data: 9\n\n", b"data: 8\n\n", b"data: 7\n\n", b"data: 7\n\n"]
 
 
-@pytest.mark.parametrize("key", [("run", RUN), ANNS])
+@pytest.mark.parametrize("key", [ANNS_RUN, ANNS])
 async def test_an_event_that_comes_between_the_look_and_its_telling_overtakes_it(key: Key) -> None:
     hub = Hub()
     line = listen(hub, key)

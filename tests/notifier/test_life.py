@@ -173,3 +173,29 @@ async def test_a_shutdown_ends_streams_with_a_pause_that_differs_from_client_to_
     assert len(set(pauses)) > 10
     for context in opened:
         await context.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_shutdown_waits_a_moment_for_readers_that_are_behind(own_world: World, reads: bool) -> None:
+    owner = f"behind {reads}"
+    run = await own_world.add_run(owner, units=100)
+    listener = own_world.server._listener
+    assert listener is not None
+    listener.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    before = subscribers("run")
+    deaf = Deaf(own_world, owner, run)
+    async with own_world.listen(owner, run) as other:
+        await other.next()
+        await eventually(lambda: subscribers("run") == before + 2)
+        for index in range(10):  # 300 kB, which wait
+            await own_world.finish_chunk(run, index, ("x" * 30_000,))
+        await other.take(10)
+        begin = time.monotonic()
+        stopping = asyncio.create_task(own_world.server.stop())
+        assert await other.rest() == []
+        if reads:
+            assert not await asyncio.to_thread(deaf.is_cut_off)
+        await stopping
+        assert time.monotonic() - begin < 4
+        await eventually(lambda: subscribers("run") == before)
+    deaf.close()

@@ -1,5 +1,6 @@
 """What was missed is told from memory where all of it is there: without a question to the database, and the same bytes."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
@@ -117,3 +118,20 @@ async def test_what_happened_while_nobody_listened_is_read_by_who_comes_again(wo
     await eventually(lambda: shard(owner) not in world.held_broker.bound)
     await world.change(run)
     assert [frame.id for frame in await told(world, owner, run, 2, 1)] == ["3"]
+
+
+async def test_an_event_that_is_late_does_not_hide_what_was_missed_behind_it(world: World) -> None:
+    owner, broker = world.new_owner(), world.held_broker
+    run = await world.add_run(owner)
+    async with world.listen(owner, run) as first:
+        await first.next()
+        with broker.holding() as held:
+            await world.change(run)
+    await eventually(lambda: shard(owner) not in broker.bound)
+    await world.finish(run)
+    broker.binding.clear()
+    again = asyncio.create_task(told(world, owner, run, 1, 2))
+    await asyncio.sleep(0.1)  # its request waits for the binding; nothing tells so from outside
+    broker.on_event(held[0])
+    broker.binding.set()
+    assert [frame.id for frame in await again] == ["2", "3"]

@@ -5,18 +5,21 @@ import contextlib
 import gc
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
+import structlog
 from aiohttp import web
 
-from lingoloop_notifier import broadcast, frames, outlet
+from lingoloop_notifier import broadcast, frames, outlet, server
 from lingoloop_notifier.frames import Form
 from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.outlet import Outlet
-from tests.notifier.test_hub import ANNS, RUN, NoPast, event, listen
+from tests.notifier.test_hub import ANNS, ANNS_RUN, RUN, NoPast, event, listen
+from tests.notifier.test_life import subscribers
 from tests.notifier.world import World, path
 from tests.rows import AddedRun
 from tests.waiting import eventually
@@ -108,7 +111,7 @@ class Watched(Outlet):
 
 async def connected(hub: Hub, *, reads: bool) -> tuple[Watched, Any]:
     """Follow a run live over a connection with small buffers."""
-    follows = hub.subscribe(("run", RUN), NoPast())
+    follows = hub.subscribe(ANNS_RUN, NoPast())
     made = Watched(Form(named=False, chunked=False), 3600.0, lambda gone: hub.leave(follows, gone))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: made, "127.0.0.1", 0)
@@ -167,6 +170,27 @@ async def test_a_stream_that_has_ended_is_cut_when_its_end_is_not_read_in_time()
     client.close()
 
 
+@pytest.mark.parametrize("how", ["its token has ended", "the server stops"])
+async def test_nothing_follows_the_end_while_it_waits_to_be_read(how: str) -> None:
+    hub, loop = Hub(), asyncio.get_running_loop()
+    deaf, client = await connected(hub, reads=False)
+    number = 1
+    while not deaf.has_unread:
+        number += 1
+        hub.on_event(event(number, text="x" * 10_000))
+        await asyncio.sleep(0)
+    if how == "the server stops":
+        hub.end()
+    else:
+        hub.beat(loop.time())
+    held = deaf.line.get_write_buffer_size()
+    hub.on_event(event(number + 1))
+    await asyncio.sleep(0)
+    assert deaf.line.get_write_buffer_size() == held
+    deaf.abort()
+    client.close()
+
+
 async def test_forecasts_do_not_pile_up_before_a_reader_that_does_not_read() -> None:
     hub = Hub()
     deaf, client = await connected(hub, reads=False)
@@ -202,8 +226,81 @@ async def test_an_event_is_encoded_once_for_all_and_not_at_all_for_nobody(
     message = event(1, text="this \\is no JSON, and nobody looks")
     hub.on_event(message)
     assert made == []
-    lines = [listen(hub, key) for key in (("run", RUN), ANNS) for _ in range(100)]
+    lines = [listen(hub, key) for key in (ANNS_RUN, ANNS) for _ in range(100)]
     hub.on_event(event(2))
     await asyncio.sleep(0)
     assert len(made) == 2  # the run's stream and the owner's have numbers of their own
     assert all(len(line.sent) == 1 for line in lines)
+
+
+@contextmanager
+def deaf_to_what_it_missed(world: World, owner: str, run: AddedRun) -> Iterator[socket.socket]:
+    """Ask for all after event 1 over a connection with small buffers, and read nothing of it."""
+    listener = world.server._listener
+    assert listener is not None
+    listener.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    url = urlsplit(world.server.url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((url.hostname, url.port))
+        head = f"GET {path(run)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.token(owner)}\r\n"
+        client.sendall(f"{head}Last-Event-ID: 1\r\n\r\n".encode())
+        yield client
+
+
+async def test_a_reader_that_did_not_read_what_it_missed_is_bounded_like_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "BUFFER", 300_000)
+    taken_over = asyncio.Event()
+    join = Hub.join
+
+    def joined(*about: Any) -> None:
+        join(*about)
+        taken_over.set()
+
+    monkeypatch.setattr(Hub, "join", joined)
+    owner = world.new_owner()
+    run = await world.add_run(owner, units=100)
+    # So much waits of it that the transport says so, and too little for aiohttp to wait.
+    for index in range(3):
+        await world.finish_chunk(run, index, ("x" * 34_000,))
+    before = subscribers("run")
+    with deaf_to_what_it_missed(world, owner, run):
+        await asyncio.wait_for(taken_over.wait(), 10)
+        for index in range(3, 53):
+            await world.finish_chunk(run, index, ("x" * 10_000,))
+        await eventually(lambda: subscribers("run") == before)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_reader_that_never_reads_what_it_missed_is_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
+    owner = world.new_owner()
+    run = await world.add_run(owner, units=2 if ended else 10)
+    before = subscribers("run")
+    for index in range(2):
+        await world.finish_chunk(run, index, ("x" * 100_000,))
+    with deaf_to_what_it_missed(world, owner, run), structlog.testing.capture_logs() as entries:
+        await eventually(lambda: any("does not read" in entry["event"] for entry in entries))
+        await eventually(lambda: subscribers("run") == before)
+
+
+async def test_a_reader_that_reads_what_it_missed_slowly_is_not_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
+    owner = world.new_owner()
+    run = await world.add_run(owner, units=1)
+    await world.finish_chunk(run, 0, ("x" * 200_000,))
+    told, loop = b"", asyncio.get_running_loop()
+    with deaf_to_what_it_missed(world, owner, run) as client:
+        client.setblocking(False)
+        begin = loop.time()
+        while data := await loop.sock_recv(client, 10_000):
+            told += data
+            await asyncio.sleep(0.05)  # the pace is the point: all of it takes longer than a client may pause
+    assert told.endswith(b"0\r\n\r\n")
+    assert loop.time() - begin > 0.6

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import DONE, UPDATED
 from lingoloop_notifier import history
-from lingoloop_notifier.arrival import Scope
 from lingoloop_notifier.frames import Form, frame
 from lingoloop_notifier.history import Opening, Stored
 from lingoloop_notifier.hub import Hub
@@ -46,7 +45,7 @@ class Client:
 class Case:
     """Events 1, 2, … of a run or an owner, and how subscribers come to know of them."""
 
-    scope: Scope
+    scope: str
     dones: list[bool]
     """For each event whether it is a `done`; a run that is retried has several."""
     stored: int
@@ -148,9 +147,9 @@ def loop_without_waiting() -> asyncio.AbstractEventLoop:
 
 async def follow(case: Case, hub: Hub, past: "Past", client: Client) -> Line:
     """Subscribe as the server does; return the connection, which closes when the stream ends."""
-    key, line = (case.scope, "somebody"), Line()
+    key, line = ("an owner", "a run" if case.scope == "run" else None), Line()
     broadcast = hub.subscribe(key, past)
-    recent, last_id = partial(hub.ring.after, key, owner_of(case)), client.last_id
+    recent, last_id = partial(hub.ring.after, key), client.last_id
     stream = Stream(past, recent, broadcast, FORM)
     # What memory has of what is not kept any more would be right too, but is not what is expected here.
     missed = recent(last_id) if last_id is not None and last_id >= case.forgotten else None
@@ -198,10 +197,6 @@ def frames_of(told: bytes) -> Iterator[bytes]:
             yield part + b"\n\n"
 
 
-def owner_of(case: Case) -> str:
-    return "somebody" if case.scope == "owner" else "an owner"
-
-
 def arrive(case: Case, hub: Hub, past: Past, number: int) -> None:
     """Let an event arrive; it and all before it were stored before it was sent."""
     if number == RECONNECT:
@@ -211,8 +206,8 @@ def arrive(case: Case, hub: Hub, past: Past, number: int) -> None:
     event = case.events[number - 1]
     headers: dict[str, str | int] = {
         "cloudEvents_type": event.type,
-        "cloudEvents_subject": "somebody" if case.scope == "run" else "a run",
-        "cloudEvents_owner": owner_of(case),
+        "cloudEvents_subject": "a run",
+        "cloudEvents_owner": "an owner",
         "cloudEvents_seq": number,
         "cloudEvents_ownerseq": number,
     }

@@ -9,6 +9,8 @@ import jwt
 import pytest
 import structlog
 
+from lingoloop_common.store.forecast import Forecasts
+from lingoloop_notifier.history import Opening, RunHistory
 from tests.notifier.world import PAGE, SECRET, World, path
 from tests.rows import AddedRun
 
@@ -106,6 +108,47 @@ async def test_another_owners_run_is_not_found_with_a_last_id_either(world: Worl
     await world.finish(run)
     async with world.listen(world.new_owner(), run, 2) as listener:
         assert listener.status == 404
+
+
+async def test_another_owners_events_are_nobodys_history(world: World) -> None:
+    owner, forecasts = world.new_owner(), Forecasts(world.database, max_age=1)
+    run = await world.add_run(owner)
+    mine, theirs = [
+        RunHistory(world.database, forecasts, run.run_id, name) for name in (owner, world.new_owner())
+    ]
+    assert [event.number for event in await mine.after(0) or ()] == [1]
+    assert await theirs.after(0) is None
+
+
+async def test_a_strangers_request_is_no_part_of_the_owners_stream(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, stranger = world.new_owner(), world.new_owner()
+    run = await world.add_run(owner)
+    asked, answer = asyncio.Event(), asyncio.Event()
+    opening = RunHistory.opening
+
+    async def held(self: RunHistory) -> Opening:
+        asked.set()
+        await answer.wait()
+        return await opening(self)
+
+    async def refused() -> int:
+        async with world.listen(stranger, run) as listener:
+            return listener.status
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunHistory, "opening", held)
+        first = asyncio.create_task(refused())
+        await asked.wait()
+    async with world.listen(owner, run) as listener:
+        await listener.next()
+        answer.set()
+        assert await first == 404
+        with world.held_broker.losing():
+            await world.change(run)
+        world.held_broker.on_reconnect()
+        assert (await listener.next()).id == "2"
 
 
 async def test_the_token_may_stand_in_the_query_since_a_browser_cannot_set_a_header(world: World) -> None:

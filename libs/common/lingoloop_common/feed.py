@@ -83,9 +83,10 @@ class Feed:
                 self._bound.discard(number)
                 await self._feed.unbind(number)
             elif number not in self._bound:
-                self._on_bind(number)
                 try:
                     await self._feed.bind(number)
                 except BrokerError as error:  # the feed makes the binding when the broker is back
                     log.warning("events come later", error=str(error))
+                # Not before: events of the binding before this one may still have been coming.
+                self._on_bind(number)
                 self._bound.add(number)

@@ -1,13 +1,12 @@
 """An event as it arrives from the broker."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from lingoloop_common.broker import EventMessage
 from lingoloop_common.contracts.events import DONE
 
-Scope = Literal["run", "owner"]
-Key = tuple[Scope, str]
-"""Names a stream: a run's (by id), or that of all runs of an owner (by name)."""
+Key = tuple[str, str | None]
+"""Names a stream: its owner, and its run or None for that of all runs."""
 
 
 class Event(NamedTuple):
@@ -28,7 +27,7 @@ class Event(NamedTuple):
     @property
     def places(self) -> tuple[tuple[Key, int], tuple[Key, int]]:
         """The streams it belongs to, and its number in each."""
-        return (("run", self.run_id), self.seq), (("owner", self.owner), self.owner_seq)
+        return ((self.owner, self.run_id), self.seq), ((self.owner, None), self.owner_seq)
 
 
 def read(message: EventMessage) -> Event:

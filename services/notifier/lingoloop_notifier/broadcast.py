@@ -23,8 +23,8 @@ DATABASE_PAUSE = 1.0
 """Seconds between two tries to read what was missed, while the database is away."""
 PIECE = 2**16
 """Bytes of events that are written together at most, or one event."""
-REMEMBERED = 1_000
-"""Runs of which a stream knows what it told last."""
+REMEMBERED = 10_000
+"""Runs of which a stream knows what it told last: as many as are looked at."""
 UNKNOWN = (None, None)
 
 
@@ -45,7 +45,7 @@ class Broadcast:
     """A stream while somebody listens to it. Who joins has been told all up to `last`, and is live from there on."""
 
     def __init__(self, key: Key, past: History) -> None:
-        self._past, self._is_run = past, key[0] == "run"
+        self._past, self.is_run = past, key[1] is not None
         self.key, self.subscribers = key, 0
         self._live: defaultdict[Form, set[Outlet]] = defaultdict(set)
         self._ahead: dict[Outlet, int] = {}
@@ -63,6 +63,11 @@ class Broadcast:
         self._joined = 0
         self.undisturbed = True
         """Whether nothing was read since forecasts were asked for."""
+
+    @property
+    def scope(self) -> str:
+        """What it tells of."""
+        return "run" if self.is_run else "owner"
 
     @property
     def last(self) -> int:
@@ -120,15 +125,15 @@ class Broadcast:
         While events are missing, and when they have just been read, that is not known; the next look is soon. Who has not
         taken yet what was written before is left to the next look, too.
         """
-        fits = forecast.seq == self.last if self._is_run else forecast.owner_seq <= self.last
+        fits = forecast.seq == self.last if self.is_run else forecast.owner_seq <= self.last
         if not fits or not self.undisturbed or self._sequence.has_gap or self._reading:
             return
         values = (forecast.seconds_left, forecast.place)
         told, joined = self._told.get(forecast.run_id, (UNKNOWN, 0))
         if values == told and (joined == self._joined or values == UNKNOWN):
             return
-        if len(self._told) >= REMEMBERED:
-            self._told.clear()
+        if forecast.run_id not in self._told and len(self._told) >= REMEMBERED:
+            del self._told[next(iter(self._told))]
         self._told[forecast.run_id] = values, self._joined
         self.flush()
         for form, outlets in self._live.items():
@@ -163,7 +168,7 @@ class Broadcast:
             self._due_bytes += len(ready.data)
             if self._due_bytes > PIECE:
                 self.flush()
-            if self._is_run and ready.type == DONE:
+            if self.is_run and ready.type == DONE:
                 self._end(outlet for outlets in self._live.values() for outlet in outlets)
             if self._ahead:
                 for outlet in [outlet for outlet, position in self._ahead.items() if position == number]:

@@ -87,8 +87,10 @@ class RunHistory:
 
     async def after(self, number: int) -> list[Stored] | None:
         """Return the run's events after `number`; None when the run was deleted."""
-        rows = await self._database.pool.fetch(SQL["run_events_after"], self._run_id, number, PAGE)
-        if not rows and not await self._database.pool.fetchval(SQL["run_exists"], self._run_id):
+        rows = await self._database.pool.fetch(
+            SQL["run_events_after"], self._run_id, self._owner, number, PAGE
+        )
+        if not rows and not await self._database.pool.fetchval(SQL["run_exists"], self._run_id, self._owner):
             return None
         return _without_gap(rows, number)
 

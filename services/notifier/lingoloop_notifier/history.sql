@@ -10,10 +10,10 @@ FROM segment s LEFT JOIN segment_edit e USING (run_id, index)
 WHERE run_id = $1 ORDER BY index LIMIT $2
 
 -- name: run_events_after
-SELECT seq AS number, type, data FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+SELECT seq AS number, type, data FROM run_event WHERE run_id = $1 AND owner = $2 AND seq > $3 ORDER BY seq LIMIT $4
 
 -- name: run_exists
-SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1)
+SELECT EXISTS (SELECT FROM transcript_run WHERE id = $1 AND owner = $2)
 
 -- name: owner_last
 SELECT COALESCE((SELECT last FROM owner_stream WHERE owner = $1), 0)

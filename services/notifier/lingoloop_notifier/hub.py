@@ -1,6 +1,7 @@
 """The hub: events in from the broker, out to the streams of their run and of their owner."""
 
 import asyncio
+import contextlib
 import random
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from lingoloop_notifier.ring import Ring
 GOODBYE_RETRY_MS = (1_000, 15_000)
 """At a shutdown each client is told another pause, so that they do not all come back at once."""
 
+GOODBYE_SECONDS = 2.0
+"""In which a client can take what waits for it at a shutdown."""
+
 
 class Hub:
     """Knows who listens to what."""
@@ -24,6 +28,7 @@ class Hub:
         self.ring = Ring()
         self._broadcasts: dict[Key, Broadcast] = {}
         self._outlets: set[Outlet] = set()
+        self._all_gone = asyncio.Event()
         self._overtaken: set[str] = set()
         """Runs of which an event came since `watched` was asked last."""
         self._due: list[Broadcast] = []
@@ -36,12 +41,12 @@ class Hub:
         if broadcast is None:
             broadcast = self._broadcasts[key] = Broadcast(key, past)
         broadcast.subscribers += 1
-        metrics.SUBSCRIBERS.labels(key[0]).inc()
+        metrics.SUBSCRIBERS.labels(broadcast.scope).inc()
         return broadcast
 
     def unsubscribe(self, broadcast: Broadcast) -> None:
         """Follow it no more."""
-        metrics.SUBSCRIBERS.labels(broadcast.key[0]).dec()
+        metrics.SUBSCRIBERS.labels(broadcast.scope).dec()
         broadcast.subscribers -= 1
         if not broadcast.subscribers:
             del self._broadcasts[broadcast.key]
@@ -57,6 +62,8 @@ class Hub:
     def leave(self, broadcast: Broadcast, outlet: Outlet) -> None:
         """Forget a subscriber whose connection is gone."""
         self._outlets.discard(outlet)
+        if not self._outlets:
+            self._all_gone.set()
         broadcast.leave(outlet)
         self.unsubscribe(broadcast)
 
@@ -77,14 +84,14 @@ class Hub:
         self._overtaken.clear()
         for broadcast in self._broadcasts.values():
             broadcast.undisturbed = True
-        runs = [UUID(name) for scope, name in self._broadcasts if scope == "run"]
-        return runs, [name for scope, name in self._broadcasts if scope == "owner"]
+        runs = [UUID(run_id) for _, run_id in self._broadcasts if run_id]
+        return runs, [owner for owner, run_id in self._broadcasts if not run_id]
 
     def on_forecast(self, forecast: Forecast) -> None:
         """Hand on how a run was when `watched` was asked, unless an event has overtaken that."""
         if forecast.run_id in self._overtaken:
             return
-        keys: tuple[Key, Key] = (("run", forecast.run_id), ("owner", forecast.owner))
+        keys: tuple[Key, Key] = (forecast.owner, forecast.run_id), (forecast.owner, None)
         for key in keys:
             if broadcast := self._broadcasts.get(key):
                 broadcast.on_forecast(forecast)
@@ -109,8 +116,12 @@ class Hub:
         for outlet in tuple(self._outlets):
             self._say_goodbye(outlet)
 
-    def cut(self) -> None:
-        """Cut those that did not take what was left to say."""
+    async def cut(self) -> None:
+        """Cut those that do not take what was left to say, in a moment."""
+        if self._outlets:
+            self._all_gone.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), GOODBYE_SECONDS)
         for outlet in tuple(self._outlets):
             outlet.abort()
 

@@ -26,6 +26,7 @@ class Outlet(asyncio.Protocol):
     """
 
     __slots__ = ("_beat_at", "_on_lost", "_transport", "ends_at", "form", "write")
+    write: Callable[[bytes], None]
 
     def __init__(self, form: Form, ends_at: float, on_lost: "Callable[[Outlet], None]") -> None:
         self.form, self.ends_at, self._on_lost = form, ends_at, on_lost
@@ -33,7 +34,7 @@ class Outlet(asyncio.Protocol):
     def take_over(self, request: web.Request) -> None:
         """Take the connection of a request whose answer was begun; to aiohttp it is as if the client had gone.
 
-        What aiohttp keeps for a connection is let go: it is several times of what is needed here. At most 64 KiB of what it
+        What aiohttp keeps for a connection is let go: it is several times of what is needed here. At most 128 KiB of what it
         wrote wait for the client still.
 
         Raises:
@@ -46,11 +47,13 @@ class Outlet(asyncio.Protocol):
         transport.set_protocol(self)
         connection.connection_lost(None)
         self.connection_made(transport)
+        if connection.writing_paused:
+            self.write = self._write_watched
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to write."""
         self._transport = cast(asyncio.Transport, transport)
-        self.write: Callable[[bytes], None] = self._transport.write
+        self.write = self._transport.write
         self._transport.set_write_buffer_limits(high=BUFFER)
         self._transport.resume_reading()  # which tells of the connection's end
         self._beat_at = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
@@ -60,6 +63,12 @@ class Outlet(asyncio.Protocol):
         log.info("cut off a subscriber that does not read")
         self.abort()
         self.connection_lost(None)  # at once: what is written from here on is for nobody
+
+    def _write_watched(self, data: bytes) -> None:
+        """Write, and look whether too much waits: a transport that said so to aiohttp does not say it again."""
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > BUFFER:
+            self.pause_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Be told that the connection is gone."""
@@ -85,6 +94,7 @@ class Outlet(asyncio.Protocol):
         if not self._transport.is_closing():
             self._beat_at = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
             self.write((self.form.sent(last_words) if last_words else b"") + self.form.end)
+            self.write = _nothing  # the end may wait to be read, and nothing comes behind it
             self._transport.close()
 
     def abort(self) -> None:
@@ -92,5 +102,5 @@ class Outlet(asyncio.Protocol):
         self._transport.abort()
 
 
-def _nothing(_: Outlet) -> None:
-    """It has been told."""
+def _nothing(_: object) -> None:
+    """Nothing is told any more."""

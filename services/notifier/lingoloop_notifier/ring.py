@@ -3,13 +3,14 @@
 from collections import defaultdict, deque
 
 from lingoloop_common.contracts.events import shard
+from lingoloop_notifier import history
 from lingoloop_notifier.arrival import Event, Key
 from lingoloop_notifier.history import Stored
 
 LIMIT = 64 * 2**20
 """Bytes of events that are kept."""
-OVERHEAD = 600
-"""Bytes that an event takes beside its JSON."""
+OVERHEAD = 1_600
+"""Bytes that an event takes beside its JSON, at most: when it is its run's only one."""
 
 
 class _Kept:
@@ -48,20 +49,25 @@ class Ring:
         while self._bytes > LIMIT:
             self._drop()
 
-    def after(self, key: Key, owner: str, number: int) -> list[Stored] | None:
+    def after(self, key: Key, number: int) -> list[Stored] | None:
         """Return a stream's events after `number`; an empty list says that it is the last.
 
-        None when one of them is not here, or tells of an end, or the stream is not the owner's.
+        None when one of them is not here, or tells of an end, or they are more than a page.
         """
+        owner, run_id = key
         kept = self._shards[shard(owner)].get(key)
-        if kept is None or kept.last.owner != owner or (key[0] == "run" and kept.last.is_done):
+        if kept is None or (run_id and kept.last.is_done):
+            return None
+        if kept.highest - number > history.PAGE:
             return None
         found: dict[int, Event] = {}
         for place, event in reversed(kept.events):
             if place <= number:
                 break  # in order, as nearly all are; otherwise some are missing below
+            if event.is_done:
+                return None
             found[place] = event
-        if len(found) != kept.highest - number or any(event.is_done for event in found.values()):
+        if len(found) != kept.highest - number:
             return None
         return [Stored(place, event.type, event.data) for place, event in sorted(found.items())]
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import math
 import time
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 from uuid import UUID
 
+import structlog
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
@@ -23,11 +27,16 @@ from lingoloop_notifier.hub import Hub
 from lingoloop_notifier.outlet import Outlet
 from lingoloop_notifier.stream import Stream
 
+log = structlog.get_logger(__name__)
+
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",
 }
+
+PATIENCE = 15.0
+"""Seconds after which a client must have taken more of what it missed."""
 
 
 class Server:
@@ -61,13 +70,13 @@ class Server:
         except ValueError:
             raise Problem("not_found", "there is no such run") from None
         history = RunHistory(self._database, self._forecasts, run_id, caller.owner)
-        return await self._stream(request, ("run", str(run_id)), caller, history)
+        return await self._stream(request, (caller.owner, str(run_id)), caller, history)
 
     async def owner_events(self, request: web.Request) -> web.StreamResponse:
         """Stream all runs of the caller."""
         caller = await self._callers.caller(request, READ, in_query=True)
         history = OwnerHistory(self._database, self._forecasts, caller.owner)
-        return await self._stream(request, ("owner", caller.owner), caller, history)
+        return await self._stream(request, (caller.owner, None), caller, history)
 
     async def _stream(
         self, request: web.Request, key: Key, caller: Caller, history: History
@@ -80,7 +89,7 @@ class Server:
             await self._feed.take(caller.owner)
             leaving.callback(self._feed.drop, caller.owner)
 
-            recent = partial(self._hub.ring.after, key, caller.owner)
+            recent = partial(self._hub.ring.after, key)
             form = Form(request.query.get("named") == "1", request.version >= HttpVersion11)
             stream, last_id = Stream(history, recent, broadcast, form), _last_event_id(request)
             if last_id is not None and (missed := recent(last_id)) is not None:
@@ -98,9 +107,9 @@ class Server:
             with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
                 async for part in parts:
-                    await response.write(part)
+                    await _taken(request, response.write(part))
                 if stream.over:
-                    await response.write_eof()
+                    await _taken(request, response.write_eof())
                     return response
                 # Nothing is awaited from the stream's last look at the present to here: it joins without a gap.
                 gone = partial(self._gone, broadcast, caller.owner)
@@ -123,7 +132,29 @@ class Server:
         self._hub.end()
 
     async def _cut(self, app: web.Application) -> None:
-        self._hub.cut()
+        await self._hub.cut()
+
+
+async def _taken(request: web.Request, write: Coroutine[Any, Any, None]) -> None:
+    """Wait until the client has taken most of what is written; one that takes nothing for long is cut off.
+
+    Raises:
+        ConnectionError: the client has gone, or was cut off.
+    """
+    writing, before = asyncio.create_task(write), math.inf
+    try:
+        while not (await asyncio.wait({writing}, timeout=PATIENCE))[0]:
+            transport = request.transport
+            if transport is not None and (waits := transport.get_write_buffer_size()) < before:
+                before = waits
+                continue
+            log.info("cut off a subscriber that does not read")
+            if transport is not None:
+                transport.abort()
+            raise ConnectionResetError("the client does not read")
+        writing.result()
+    finally:
+        writing.cancel()
 
 
 def _last_event_id(request: web.Request) -> int | None:

@@ -33,8 +33,6 @@ class Stream:
         form: Form,
     ) -> None:
         self._past, self._recent, self._broadcast, self._form = past, recent, broadcast, form
-        self._ends = broadcast.key[0] == "run"
-        """Whether a `done` ends it: a run's stream, not an owner's."""
         self.last = 0
         """The number up to which the subscriber was told all; when the last part was taken, it may join with it."""
         self.over = False
@@ -88,10 +86,11 @@ class Stream:
                 self.over = True
 
     def _tell(self, page: list[Stored]) -> Iterator[bytes]:
+        """Yield a page's events up to the first that is not kept; what comes behind is looked for by its number."""
         for event in page:
-            if not self.over:
+            if not self.over and event.number == self.last + 1:
                 self.last = event.number
-                self.over = self._ends and event.type == DONE
+                self.over = self._broadcast.is_run and event.type == DONE
                 yield self._form.event(event.data, event.number, event.type)
 
     def _broken(self, error: Exception) -> bytes:
