@@ -371,19 +371,3 @@ async def test_an_endpoint_deleted_meanwhile_is_no_fault(room: Postroom, receive
         await room.database.pool.execute("DELETE FROM webhook_endpoint")
         receiver.go.set()
     assert await room.rows() == []
-
-
-async def test_a_purged_queue_is_filled_again(room: Postroom, receiver: Receiver) -> None:
-    await room.add_endpoint(receiver.url)
-    await room.end_run(count=3)
-
-    async def queued() -> bool:
-        return await room.broker.depth("webhook") == 3
-
-    await eventually(queued)
-    await room.broker.recreate("webhook")
-    async with room.sender():
-        for _ in range(2):
-            await room.sweep.sweep()
-        await room.until("delivered", count=3)
-    assert len(set(await heard_ids(receiver, 3))) == 3
