@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -16,7 +17,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from lingoloop_common import metrics
 from lingoloop_common.errors import PROBLEMS, Problem
 from lingoloop_common.store.database import BROKEN
-from lingoloop_common.store.ids import new_id
 
 log = structlog.get_logger(__name__)
 
@@ -61,10 +61,14 @@ def problem_response(problem: Problem) -> web.Response:
     )
 
 
+def _new_request_id() -> str:
+    return os.urandom(8).hex()
+
+
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give each request an id, a log line without its query, a metric, and an answer whatever happens."""
-    request_id = request[_ID] = str(new_id())
+    request_id = request[_ID] = _new_request_id()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     begin = time.perf_counter()
@@ -137,7 +141,7 @@ def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamRes
 async def _note(request: web.Request, response: web.StreamResponse) -> None:
     request[_STARTED] = response
     # What cannot be read is refused before there is an id.
-    response.headers.setdefault("X-Request-Id", request.get(_ID) or str(new_id()))
+    response.headers.setdefault("X-Request-Id", request.get(_ID) or _new_request_id())
 
 
 async def _mind_expect(handle: Handler, request: web.Request) -> web.StreamResponse:
@@ -197,7 +201,7 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer with a problem. Neither it nor the log shows what could not be read: it may hold a token."""
-        request_id = str(new_id())
+        request_id = _new_request_id()
         # aiohttp reads some headers before any code of ours, and trips over bytes that are no text.
         fault = status >= 500 and not isinstance(exc, UnicodeError)
         log.log(

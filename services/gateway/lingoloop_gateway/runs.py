@@ -1,7 +1,7 @@
 """Reads runs for their owner, in the shapes of the contract."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -151,7 +151,5 @@ def describe_segment(row: Row) -> dict[str, Any]:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Return a point in time as ISO 8601, in UTC."""
-    return (
-        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
-    )
+    """Return a point in time as ISO 8601; the database's are in UTC."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
