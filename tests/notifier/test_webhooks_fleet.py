@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
+import structlog
 
 from lingoloop_common.broker.memory import MemoryBroker
 from lingoloop_common.broker.rabbitmq import RabbitBroker
@@ -171,8 +172,9 @@ async def test_an_answer_in_hand_outlives_the_database(room: Postroom, module_da
             await room.end_run()
             await receiver.heard.get()
             await proxy.refuse()
-            receiver.go.set()
-            await asyncio.sleep(0.5)  # it tries, and cannot
+            with structlog.testing.capture_logs() as lines:
+                receiver.go.set()
+                await eventually(lambda: any("database is away" in line["event"] for line in lines))
             assert (await room.row())["state"] == "sending"
             await proxy.allow()
             await room.until("delivered")
