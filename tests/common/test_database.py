@@ -1,6 +1,7 @@
 """The pool, and the guard that keeps the one-process mode and a fleet apart."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import asyncpg
@@ -43,6 +44,26 @@ async def test_the_one_process_mode_shares_with_nobody(database_url: str, first:
 async def test_json_goes_in_and_out_as_values(database: Database) -> None:
     value = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
     assert await database.pool.fetchval("SELECT $1::jsonb", value) == value
+
+
+async def test_a_query_cut_off_at_any_moment_leaves_no_transaction_open(database_url: str) -> None:
+    database = Database(database_url, pool_max=1, startup_timeout=5, exclusive=False)
+    await database.start()
+    try:
+        for number in range(200):  # each a statement that is not prepared yet, cut off a step later
+            query = asyncio.create_task(database.pool.fetchval(f"SELECT $1::int + {number}", 1))
+            for _ in range(number % 40):
+                await asyncio.sleep(0)
+            query.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await query
+            async with (
+                database.pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read"),
+            ):
+                assert await connection.fetchval("SHOW transaction_isolation") == "repeatable read"
+    finally:
+        await database.stop()
 
 
 async def test_a_database_that_cannot_be_reached_is_a_time_out() -> None:

@@ -68,10 +68,33 @@ async def _prepare(connection: Connection) -> None:
     )
 
 
-async def _reset(connection: Connection) -> None:
-    """Spare the round trip that cleans a session: queries here leave nothing in it but, cut off, a transaction."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
+class _Session(asyncpg.Connection):
+    """Knows whether a query was cut off.
+
+    asyncpg sends no Sync between a statement's preparation and its execution. A task that ends in between leaves
+    the server in a transaction of which the client knows nothing: `now()` stands still in it, and the next
+    transaction can't choose its isolation.
+    """
+
+    cut_off = False
+
+    async def _do_execute(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await super()._do_execute(*arguments, **options)  # type: ignore[misc]  # not in the stubs
+        except BaseException:
+            self.cut_off = True
+            raise
+
+
+async def _reset(connection: "asyncpg.Connection[Any]") -> None:
+    """Spare the round trip that cleans a session: queries leave nothing in it but, cut off, a transaction.
+
+    One that asyncpg knows of, it has rolled back.
+    """
+    assert isinstance(connection, _Session)
+    if connection.cut_off:
+        await connection.execute("SELECT")  # ends with a Sync
+        connection.cut_off = False
 
 
 class Database:
@@ -103,6 +126,7 @@ class Database:
             max_size=self._pool_max,
             init=_prepare,
             reset=_reset,
+            connection_class=_Session,
             command_timeout=60,
             max_inactive_connection_lifetime=60,
             server_settings=SESSION,
