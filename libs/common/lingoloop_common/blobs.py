@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterable, AsyncIterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.pouring import Digest, TooMuch, pour
+from lingoloop_common.running_sum import RunningSum
 from lingoloop_common.store.ids import new_id
 
 PIECE = 2**20
@@ -76,15 +76,16 @@ class FolderBlobs:
             BlobTooLarge: more than `limit` bytes came.
             OSError: the disk is full or the folder is gone.
         """
-        digest = hashlib.sha256()
+        running = RunningSum()
         temporary = self._temporary()
         try:
             with temporary.open("wb", buffering=0) as file:
                 try:
-                    size = await pour(file.fileno(), parts, digest, at=0, limit=limit)
+                    size = await pour(file.fileno(), parts, running, at=0, limit=limit)
                 except TooMuch as error:
                     raise BlobTooLarge(str(error)) from None
                 await asyncio.to_thread(os.fsync, file.fileno())
+            sha256 = await running.digest()
             try:
                 await to_its_end(asyncio.to_thread(self._publish, temporary, name))
             except asyncio.CancelledError:
@@ -93,7 +94,7 @@ class FolderBlobs:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        return Stored(size, digest.digest())
+        return Stored(size, sha256)
 
     async def write(self, name: str, data: bytes) -> None:
         """Store a small blob. It is not synced to disk: what a crash loses can be cut again."""

@@ -1,28 +1,12 @@
 """SHA-256 of what has come of each upload, carried on from request to request, so that no upload need be read again."""
 
-import hashlib
 from collections import OrderedDict
 from uuid import UUID
 
+from lingoloop_common.running_sum import RunningSum
+
 LIMIT = 1_000
 """Uploads whose sums are carried on; of others, what came before is read once more."""
-
-
-class RunningSum:
-    """SHA-256 of the first `size` bytes of an upload."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self.size = 0
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._sha256.update(data)
-        self.size += len(data)
-
-    def digest(self) -> bytes:
-        """Return the sum."""
-        return self._sha256.digest()
 
 
 class RunningSums:

@@ -83,7 +83,7 @@ class UploadBytes:
         running = self._sums.take(upload_id, most=length)
         if running.size < length:
             await _told(self._blobs.tell(running, published, start=running.size, end=length))
-        return Stored(running.size, running.digest())
+        return Stored(running.size, await running.digest())
 
     async def _append(self, upload_id: UUID, parts: AsyncIterator[bytes], offset: int, limit: int) -> int:
         name, running = upload_blob(upload_id), self._sums.take(upload_id, most=offset)
