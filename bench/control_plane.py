@@ -25,6 +25,7 @@ from bench.report import compared
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.child import Message
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK
 from lingoloop_common.lifecycle import running
 from lingoloop_common.outbound import Outbound
@@ -312,6 +313,7 @@ async def work_off(
         worker_id=new_id(),
         lane=LANE,
         slots=CONSUMERS,
+        abilities=Abilities,
         held=worker.held,
         pace=lambda: None,
         on_gone=worker.let_go,

@@ -18,6 +18,7 @@ import numpy as np
 from bench.fleets import bench_fleet, transcribe
 from bench.recordings import recording
 from bench.report import compared
+from lingoloop_common.contracts.engines import Wishes
 from lingoloop_transcriber.decode import decode
 from lingoloop_transcriber.engines import Engine, Piece, Sound, find_engine
 from lingoloop_transcriber.slots import ENVIRONMENT
@@ -97,7 +98,7 @@ def _detect_language(raw: bytes) -> str | None:
 def _transcribe(piece: tuple[bytes, str | None]) -> int:
     raw, language = piece
     sound = _sound(raw)
-    return len(engine.transcribe(Piece(sound, sound.size / RATE, language, {})))
+    return len(engine.transcribe(Piece(sound, sound.size / RATE, Wishes(language=language))))
 
 
 def _sound(raw: bytes) -> Sound:

@@ -13,6 +13,7 @@ from bench.fleets import bench_fleet
 from bench.overhead import load_engine
 from bench.recordings import recording
 from bench.report import compared
+from lingoloop_common.contracts.engines import Wishes
 from lingoloop_transcriber.engines import Piece
 from lingoloop_transcriber.slots import ENVIRONMENT
 from tests.speech import RATE, write_wav
@@ -65,6 +66,6 @@ def _engine_alone(raw: bytes) -> float:
     for _ in range(REPEATS):
         begin = time.perf_counter()
         language = overhead.engine.detect_language(sound)
-        overhead.engine.transcribe(Piece(sound, sound.size / RATE, language, {}))
+        overhead.engine.transcribe(Piece(sound, sound.size / RATE, Wishes(language=language)))
         times.append(1000 * (time.perf_counter() - begin))
     return statistics.median(times)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Piece, Sound
 
@@ -12,6 +13,7 @@ class Loudness:
     """Hears how loud it is."""
 
     needs_audio = True
+    abilities = Abilities()
 
     def __init__(self, model: str | None) -> None: ...
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lingoloop_common.child import Message
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.lifecycle import running
 from lingoloop_common.store.ids import new_id
@@ -255,8 +256,9 @@ class KilledSlot(Slot):
         super().__init__(0, {"engine": "whisper", "model": None})
         self._after = after
 
-    async def start(self) -> None:
+    async def start(self) -> Abilities:
         await self._child.start()
+        return Abilities()
 
     async def call(self, fields: Mapping[str, Any]) -> AsyncGenerator[Message, None]:
         count = 0

@@ -13,6 +13,7 @@ from uuid import UUID
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.child import Message
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK, Segment
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.errors import WorkError
@@ -151,6 +152,7 @@ class EchoEngine:
     """Keeps the samples it was given, by their sum."""
 
     needs_audio: ClassVar[bool] = True
+    abilities = Abilities()
 
     def __init__(self, model: str | None = None) -> None:
         self.heard: list[Sound] = []
@@ -165,7 +167,7 @@ class EchoEngine:
     def transcribe(self, piece: Piece) -> list[Segment]:
         assert piece.samples is not None
         self.heard.append(piece.samples)
-        self.languages.append(piece.language)
+        self.languages.append(piece.wishes.language)
         return []
 
 
@@ -285,6 +287,7 @@ class Workshop:
             worker_id=worker_id,
             lane=LANE,
             slots=slots.count,
+            abilities=Abilities,
             held=worker.held,
             pace=lambda: worker.pace.value,
             on_gone=worker.let_go,

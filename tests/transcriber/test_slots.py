@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.errors import WorkError
 from lingoloop_common.lifecycle import running
 from lingoloop_transcriber.engines import EngineError, find_engine
@@ -112,8 +113,9 @@ async def test_a_plan_pauses_and_goes_on_where_it_was(slots: Slots) -> None:
 class Decoding(Slot):
     """A slot whose engine needs sound, but whose model is not loaded: it only plans."""
 
-    async def start(self) -> None:
+    async def start(self) -> Abilities:
         await self._child.start()
+        return Abilities()
 
 
 async def test_text_that_claims_to_be_a_recording_is_named_for_what_it_is(tmp_path: Path) -> None:

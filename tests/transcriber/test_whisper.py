@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Piece, Sound, UnknownLanguage
 from lingoloop_transcriber.engines.decoder import Heard
@@ -32,7 +33,7 @@ def clips() -> list[Clip]:
 
 def hear(whisper: Whisper, samples: Samples, language: str | None = "en") -> list[Segment]:
     sound = samples.astype(np.float32) / np.float32(32768)
-    return whisper.transcribe(Piece(sound, samples.size / RATE, language, {}))
+    return whisper.transcribe(Piece(sound, samples.size / RATE, Wishes(language=language)))
 
 
 def text_of(segments: list[Segment]) -> str:

@@ -55,6 +55,7 @@ PROBLEMS: dict[str, HTTPStatus | TusStatus] = {
     "not_audio": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unknown_lane": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unsupported": HTTPStatus.UNPROCESSABLE_ENTITY,
     "run_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
     "locked": HTTPStatus.LOCKED,
     "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from lingoloop_common.contracts.engines import Abilities, lacking
 from lingoloop_common.contracts.units import lane_name
 from lingoloop_common.errors import Problem
 from lingoloop_common.store.database import Database
@@ -28,7 +29,11 @@ class Lanes:
         return {row["lane"]: row["since"] for row in rows}
 
     async def named_by(self, options: RunOptions) -> str:
-        """Return the lane that options name; raise Problem `unknown_lane` for one that no worker ever offered."""
+        """Return the lane that options name.
+
+        Raises:
+            Problem: `unknown_lane` for one that no worker ever offered, `unsupported` if it cannot do what is asked.
+        """
         engine = options.engine or self._engine
         # "long" is the document's word for "large", not a model.
         model = None if options.model == "long" else options.model
@@ -38,8 +43,14 @@ class Lanes:
             lane = lane_name(engine, model)
         except ValueError as error:
             raise Problem("invalid_value", str(error)) from None
-        if not await self._database.pool.fetchval(SQL["lane_known"], lane):
+        rows = await self._database.pool.fetch(SQL["abilities"])
+        known = {row["lane"]: Abilities.model_validate(row["abilities"] or {}) for row in rows}
+        if lane not in known:
             raise Problem(
                 "unknown_lane", f"no worker has ever offered {lane}; start one, or choose another model"
             )
+        if missing := lacking(known[lane], options):
+            able = sorted(name for name, abilities in known.items() if not lacking(abilities, options))
+            others = f"these can: {', '.join(able)}" if able else "no other engine here can"
+            raise Problem("unsupported", f"{lane} {' and '.join(missing.values())}; {others}", fields=missing)
         return lane

@@ -30,7 +30,7 @@ async def add_run(
         lane,
         options.language,
         options.priority,
-        {},
+        options.more(),
         options.asked(),
     )
     await tell_end(connection, owner, options.webhook_url, accepted.run_id)

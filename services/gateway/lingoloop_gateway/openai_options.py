@@ -5,9 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from lingoloop_common.contracts.engines import LANGUAGE
 from lingoloop_common.contracts.units import lane_name
 from lingoloop_common.errors import Problem
-from lingoloop_gateway.options import LANGUAGE, UploadOptions, read_options
+from lingoloop_gateway.options import UploadOptions, read_options
 
 DEFAULT_MODEL = "whisper-1"
 """Their name that every client knows; here it means the engine and model of uploads that name none."""

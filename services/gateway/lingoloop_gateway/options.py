@@ -1,12 +1,12 @@
 """What an upload may ask for, checked."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.errors import Problem
 from lingoloop_common.outbound import check_url
 from lingoloop_gateway.metadata import Metadata, MetadataText
@@ -14,16 +14,11 @@ from lingoloop_gateway.webhook_rules import WEB_ADDRESS, WebhookUrl
 
 Options = TypeVar("Options", bound=BaseModel)
 
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*")
 
-
-class RunOptions(BaseModel):
+class RunOptions(Wishes):
     """What a run may be told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    language: str | None = Field(None, json_schema_extra={"pattern": f"^({LANGUAGE.pattern})?$"})
-    """What is spoken, as a code like `en`, `de` or `zh`; found by listening where it is not said."""
+    model_config = ConfigDict(extra="forbid")
 
     engine: str | None = Field(None, max_length=40)
     """Who transcribes; the server's default where it is not said."""
@@ -39,16 +34,9 @@ class RunOptions(BaseModel):
     webhook_url: WebhookUrl | None = Field(None, alias="webhookUrl")
     """Who is told when the run has ended; reachable for everybody. Its secret is that of the endpoint with this address."""
 
-    @field_validator("language")
-    @classmethod
-    def _known_shape(cls, value: str | None) -> str | None:
-        if value and not LANGUAGE.fullmatch(value):
-            raise ValueError("a language is a code like en, de or zh")
-        return value or None
-
     def asked(self) -> dict[str, Any]:
         """Return what decides a run's words, beside its lane."""
-        return {"language": self.language}
+        return {"language": self.language, **self.more()}
 
 
 class UploadOptions(RunOptions):

@@ -51,6 +51,7 @@ def parts(
         worker_id=worker_id,
         lane=lane,
         slots=slots.count,
+        abilities=lambda: slots.abilities,
         held=worker.held,
         pace=lambda: worker.pace.value,
         on_gone=worker.let_go,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.units import UnitKind
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
@@ -27,6 +28,7 @@ class Heartbeat:
 
     Args:
         held: the claims that the worker works on now.
+        abilities: what the worker's engine can do.
         pace: seconds a slot takes for a second of audio, None before that was measured.
         on_gone: told of those of them that are another's by now, or cancelled.
         on_wanted: told whether the worker should take work.
@@ -39,12 +41,14 @@ class Heartbeat:
         worker_id: UUID,
         lane: str,
         slots: int,
+        abilities: Callable[[], Abilities],
         held: Callable[[], Collection[Claim]],
         pace: Callable[[], float | None],
         on_gone: Callable[[Collection[Claim]], None],
         on_wanted: Callable[[bool], None],
     ) -> None:
         self._database, self._worker_id, self._lane, self._slots = database, worker_id, lane, slots
+        self._abilities = abilities
         self._held, self._pace, self._on_gone, self._on_wanted = held, pace, on_gone, on_wanted
         self._task: asyncio.Task[None] | None = None
         self.fleet_slots = slots
@@ -74,6 +78,7 @@ class Heartbeat:
             [claim.attempt for claim in held],
             self._pace(),
             sum(claim.kind is not UnitKind.IMPORT for claim in held),
+            self._abilities().model_dump(mode="json"),
             timeout=5,
         )
         assert row is not None  # the statement always returns one row

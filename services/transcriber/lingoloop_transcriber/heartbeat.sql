@@ -4,8 +4,8 @@
 -- worker's. One that this very attempt has just ended is not among them: its work must not be cut off between the commit
 -- and its answer.
 WITH beat AS (
-    INSERT INTO worker AS w (id, lane, slots, busy, lease_until, pace)
-    VALUES ($1, $2, $3, $8, now() + make_interval(secs => $4), $7)
+    INSERT INTO worker AS w (id, lane, slots, busy, lease_until, pace, abilities)
+    VALUES ($1, $2, $3, $8, now() + make_interval(secs => $4), $7, $9)
     ON CONFLICT (id) DO UPDATE SET
         lease_until = excluded.lease_until, busy = excluded.busy, pace = excluded.pace, last_seen = now()
     RETURNING w.wanted

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lingoloop_common.child import Answer, Message, serve_child
+from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import SEGMENTS, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio, duration_ms, open_audio
@@ -54,7 +55,7 @@ class SlotProcess:
 
     def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
         self._engine = self._engine_class(self._config["model"])
-        answer({"end": True}, b"")
+        answer({"end": True, "abilities": self._engine.abilities.model_dump(mode="json")}, b"")
 
     def _do_look(self, fields: dict[str, Any], answer: Answer) -> None:
         container, stream = open_audio(Path(fields["path"]))
@@ -98,7 +99,8 @@ class SlotProcess:
                 samples = _sound(decode_range(path, fields["start"], fields["stop"]))
         seconds = (fields["stop"] - fields["start"]) / SAMPLE_RATE
         begin = time.perf_counter()
-        segments = self._engine.transcribe(Piece(samples, seconds, fields["language"], fields["options"]))
+        wishes = Wishes.model_validate({"language": fields["language"], **fields["options"]})
+        segments = self._engine.transcribe(Piece(samples, seconds, wishes))
         engine_ms = round((time.perf_counter() - begin) * 1000)
         placed = place_segments(
             segments, chunk_index=fields["index"], start=fields["start"], end=fields["stop"]

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from lingoloop_common.child import Child, ChildDied, Message
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.errors import WorkError
 from lingoloop_transcriber.engines import EngineError
 
@@ -41,8 +42,8 @@ class Slot:
         """The process's id while it runs."""
         return self._child.pid
 
-    async def start(self) -> None:
-        """Spawn the process and load its engine.
+    async def start(self) -> Abilities:
+        """Spawn the process and load its engine; return what that can do.
 
         Raises:
             EngineError: the engine cannot be loaded.
@@ -53,6 +54,7 @@ class Slot:
         if "error" in answer.fields:
             await self._child.kill()
             raise EngineError(answer.fields["message"])
+        return Abilities.model_validate(answer.fields["abilities"])
 
     async def kill(self) -> None:
         """End the process."""
@@ -94,6 +96,8 @@ class Slots:
         self.count = count
         self._all = [Slot(number, config) for number in range(count)]
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
+        self.abilities = Abilities()
+        """What the engine says that it can do, once it is loaded."""
 
     @property
     def pids(self) -> list[int]:
@@ -108,6 +112,7 @@ class Slots:
                 raise EngineError(f"the engine's process ended while it loaded: {result}")
             if isinstance(result, BaseException):
                 raise result
+            self.abilities = result
         for slot in self._all:
             self._free.put_nowait(slot)
 

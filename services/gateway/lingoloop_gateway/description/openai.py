@@ -21,7 +21,7 @@ ROUTES = (
                 ("Lingoloop-Run-Id",),
             )
         },
-        ("unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed", "storage_full",
+        ("unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "unsupported", "run_failed", "storage_full",
          "storage_quota", "queue_quota"),
         says="For OpenAI's own clients: give them this server's `/v1` and a token as the key. However long the recording "
         "is, the answer comes when all of it is transcribed; with `stream` its words come as they are found.",

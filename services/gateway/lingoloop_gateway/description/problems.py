@@ -25,6 +25,7 @@ MEANINGS: Mapping[str, str] = {
     "not_audio": "The file is empty or holds no sound that can be decoded.",
     "too_long": "The recording is longer than the server takes.",
     "unknown_lane": "No worker has ever offered this engine or model.",
+    "unsupported": "The engine cannot do what `fields` names; `detail` tells which can.",
     "locked": "Another request brings bytes of this upload right now.",
     "checksum_mismatch": "The bytes have another checksum than `Upload-Checksum` says; none of them were kept.",
     "storage_quota": "Your recordings have no more room; delete some, or ask for more.",

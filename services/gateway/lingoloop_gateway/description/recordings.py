@@ -50,7 +50,7 @@ ROUTES = (
         "POST", "/api/audios", "Upload a recording", "Recordings", WRITE,
         ACCEPTED,
         # `not_found`: it was deleted while the client waited. `conflict`: uploads have named too many addresses.
-        ("not_found", "conflict", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "run_failed",
+        ("not_found", "conflict", "unsupported_media_type", "invalid_value", "not_audio", "too_long", "unknown_lane", "unsupported", "run_failed",
          "storage_full", "storage_quota", "queue_quota"),
         says=ABOUT_UPLOADS,
         parameters=in_query(UploadOptions),
@@ -104,7 +104,7 @@ ROUTES = (
     Route(
         "POST", "/api/audios/{audio_id}/transcribe", "Transcribe a recording again", "Recordings", WRITE,
         ACCEPTED,
-        ("conflict", "invalid_value", "unknown_lane", "run_failed", "queue_quota"),
+        ("conflict", "invalid_value", "unknown_lane", "unsupported", "run_failed", "queue_quota"),
         says="With other options: the same ones give the run that exists, unless `force` is set.",
         parameters=in_query(AgainOptions),
         body={JSON: AgainOptions},

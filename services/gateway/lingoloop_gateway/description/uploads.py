@@ -51,7 +51,7 @@ OTHER_METHOD = header(
 BODY = {CONTENT_TYPE: ANY_BYTES}
 EVERYWHERE = ("method_not_allowed", "precondition_failed", "gone")
 OF_THE_LAST_BYTES = (
-    "conflict", "not_audio", "too_long", "unknown_lane", "storage_quota", "queue_quota", "storage_full",
+    "conflict", "not_audio", "too_long", "unknown_lane", "unsupported", "storage_quota", "queue_quota", "storage_full",
 )  # fmt: skip
 OF_BYTES = ("unsupported_media_type", "locked", "checksum_mismatch", *OF_THE_LAST_BYTES)
 

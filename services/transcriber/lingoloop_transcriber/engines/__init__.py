@@ -1,13 +1,13 @@
 """Engines turn a piece of sound into timed words. They are found by the entry point group `lingoloop.engines`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lingoloop_common.contracts.engines import Abilities, Wishes
 from lingoloop_common.contracts.transcript import Segment
 
 Sound = NDArray[np.float32]
@@ -24,12 +24,11 @@ class UnknownLanguage(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What an engine is given: a chunk's sound (None where it needs none), and how many seconds it lasts."""
+    """What an engine is given: a chunk's sound (None where it needs none), how many seconds it lasts, what is asked for."""
 
     samples: Sound | None
     seconds: float
-    language: str | None
-    options: Mapping[str, Any]
+    wishes: Wishes
 
 
 class Engine(Protocol):
@@ -41,6 +40,9 @@ class Engine(Protocol):
 
     needs_audio: ClassVar[bool]
     """False: recordings are cut by their length alone, without decoding."""
+
+    abilities: Abilities
+    """What it can do with its model."""
 
     def __init__(self, model: str | None) -> None: ...
 

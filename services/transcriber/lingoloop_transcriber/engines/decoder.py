@@ -14,7 +14,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
-from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 from tokenizers import Tokenizer as TokenizerFile
 
@@ -70,6 +70,11 @@ class Decoder:
         self._tokens = TokenizerFile.from_file(str(folder / "tokenizer.json"))
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizers: dict[str, Tokenizer] = {}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The codes of the languages that the model knows."""
+        return tuple(_LANGUAGE_CODES) if self._model.is_multilingual else ("en",)
 
     def detect_language(self, sound: Sound) -> str:
         """Return the code of the language that is spoken; `en` from a model that knows no other."""

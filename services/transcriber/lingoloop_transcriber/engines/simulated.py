@@ -5,6 +5,7 @@ import time
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_transcriber.engines import Piece, Sound
 
@@ -21,6 +22,7 @@ class Simulated:
     """Says which seconds it was given; every segment can be checked against the ledger."""
 
     needs_audio = False
+    abilities = Abilities()
 
     def __init__(self, model: str | None) -> None:
         self._seconds_each = SimulatedSettings().simulated_ms_per_second / 1000

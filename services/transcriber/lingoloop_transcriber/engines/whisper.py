@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
 from lingoloop_transcriber.engines import EngineError, Piece, Sound
@@ -49,6 +50,7 @@ class Whisper:
             self._decoder = Decoder(folder)
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError(f"the model {name!r} cannot be loaded: {error}") from error
+        self.abilities = Abilities(languages=self._decoder.languages)
 
     def detect_language(self, sound: Sound) -> str | None:
         """Return the language of a chunk's first speech; None when nobody speaks in it."""
@@ -64,7 +66,7 @@ class Whisper:
         windows = make_windows(speech)
         if not windows:
             return []
-        language = piece.language or self._decoder.detect_language(_cut(sound, windows[0]))
+        language = piece.wishes.language or self._decoder.detect_language(_cut(sound, windows[0]))
         words = _in_order(self._first_look(sound, windows, language))
         missed = missed_speech(speech, words, least=MISSED_LEAST)
         return make_segments(_in_order([*words, *self._another_look(sound, missed, language)]))

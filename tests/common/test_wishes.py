@@ -1,0 +1,86 @@
+"""What a run may ask of an engine, and what an engine lacks."""
+
+import pytest
+from pydantic import ValidationError
+
+from lingoloop_common.contracts.engines import (
+    HOTWORD_LONGEST,
+    HOTWORDS_MOST,
+    LACKS,
+    Abilities,
+    Ability,
+    Wishes,
+    lacking,
+)
+
+EVERYTHING = Wishes(
+    language="multi", task="translate", hotwords=["LingoLoop"], diarize=True, channels="separate", track=1
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Kubernetes, 李白 ,, New York ", ["Kubernetes", "李白", "New York"]),
+        (["one, two", "three"], ["one, two", "three"]),
+        ("", []),
+    ],
+)
+def test_hot_words_come_with_commas_or_as_a_list(given: object, kept: list[str]) -> None:
+    assert Wishes.model_validate({"hotwords": given}).hotwords == kept
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hotwords": ["x" * (HOTWORD_LONGEST + 1)]},
+        {"hotwords": [" "]},
+        {"hotwords": ["x"] * (HOTWORDS_MOST + 1)},
+        {"language": "english"},
+        {"language": "multi-en"},
+        {"task": "summarise"},
+        {"channels": "left"},
+        {"track": -1},
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Wishes.model_validate(wrong)
+
+
+@pytest.mark.parametrize("language", [None, "en", "zh-Hant", "pt-BR", "multi", "yue"])
+def test_languages_are_codes_or_multi(language: str | None) -> None:
+    assert Wishes(language=language).language == language
+
+
+def test_only_what_is_asked_for_is_written_down() -> None:
+    assert Wishes(language="en").more() == {}
+    assert Wishes(task="translate", track=2).more() == {"task": "translate", "track": 2}
+    assert Wishes.model_validate({"language": "multi", **EVERYTHING.more()}) == EVERYTHING
+
+
+def test_each_wish_needs_its_ability() -> None:
+    assert EVERYTHING.needed == frozenset(Ability)
+    assert Wishes(language="en").needed == frozenset()
+
+
+def test_what_an_engine_lacks_is_named_by_field() -> None:
+    assert lacking(Abilities(), EVERYTHING).keys() == {field for field, _ in LACKS.values()}
+    assert lacking(Abilities(can=frozenset(Ability)), EVERYTHING) == {}
+    assert lacking(Abilities(can=frozenset(Ability) - {Ability.DIARIZE}), EVERYTHING).keys() == {"diarize"}
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "missing"),
+    [
+        (None, "tlh", set()),
+        (("en",), "en-GB", set()),
+        (("en",), None, set()),
+        (("en",), "de", {"language"}),
+        (("en",), "multi", {"language"}),
+    ],
+)
+def test_an_engine_that_names_its_languages_knows_no_other(
+    known: tuple[str, ...] | None, asked: str | None, missing: set[str]
+) -> None:
+    assert lacking(Abilities(languages=known), Wishes(language=asked)).keys() == missing
