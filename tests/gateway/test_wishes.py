@@ -56,6 +56,7 @@ async def test_what_it_can_do_is_kept_with_the_run(idle_world: World) -> None:
     row = await idle_world.database.pool.fetchrow(
         "SELECT language, options FROM transcript_run WHERE owner = $1", owner
     )
+    assert row is not None
     assert (row["language"], row["options"]) == (
         None,
         {"task": "translate", "hotwords": ["one", "two"], "track": 2},
