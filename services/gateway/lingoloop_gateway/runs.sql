@@ -17,7 +17,7 @@ SELECT status IN ('succeeded', 'failed') FROM transcript_run WHERE id = $1
 
 -- name: segments_page
 -- With what people made of them, unless $5: all is the machine's then.
-SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, e.index IS NOT NULL AS edited, e.text AS new_text,
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, s.channel, e.index IS NOT NULL AS edited, e.text AS new_text,
        e.speaker, r.speakers ->> e.speaker AS speaker_name
 FROM segment s
 JOIN transcript_run r ON r.id = s.run_id
@@ -31,7 +31,7 @@ ORDER BY s.index LIMIT $4
 WITH open AS (
     SELECT min(index) AS index FROM chunk WHERE run_id = $1 AND index >= $3::int / $5::int AND done_at IS NULL
 )
-SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, e.index IS NOT NULL AS edited, e.text AS new_text,
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, s.channel, e.index IS NOT NULL AS edited, e.text AS new_text,
        e.speaker, r.speakers ->> e.speaker AS speaker_name
 FROM segment s
 JOIN transcript_run r ON r.id = s.run_id
