@@ -3,6 +3,7 @@
 import functools
 import io
 import struct
+import wave
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,17 @@ def wav(
         + struct.pack("<I", claimed)
         + data
     )
+
+
+def wav_of_channels(channels: Samples, *, rate: int = 16_000) -> bytes:
+    """Return channels, shape (channels, samples), as WAV."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(len(channels))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(channels.T.tobytes())
+    return out.getvalue()
 
 
 def unlike_others() -> bytes:

@@ -109,22 +109,26 @@ class _Converter:
 
     def _resampler_for(self, frame: av.AudioFrame) -> av.AudioResampler:
         layout = frame.layout if self._separate else "mono"
-        return av.AudioResampler(format="s16p", layout=layout, rate=SAMPLE_RATE)
+        return av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
 
     def _converted(self, pieces: Iterable[av.AudioFrame]) -> Iterator[Samples]:
         for piece in pieces:
-            samples = piece.to_ndarray().astype(np.int16, copy=False)
-            yield samples if self._separate else samples[0]
+            samples = _samples(piece)
+            yield samples.T if self._separate else samples[:, 0]
 
 
 def _mixed(frame: av.AudioFrame) -> av.AudioFrame:
     """Return a frame of many channels as their mean: FFmpeg mixes only those of which it knows the place."""
     [packed] = av.AudioResampler(format="s16", layout=frame.layout, rate=frame.sample_rate).resample(frame)
-    channels = packed.to_ndarray().reshape(-1, frame.layout.nb_channels)
-    mono = np.mean(channels, axis=1).astype(np.int16)
+    mono = np.mean(_samples(packed), axis=1).astype(np.int16)
     mixed = av.AudioFrame.from_ndarray(mono[np.newaxis], format="s16", layout="mono")
     mixed.sample_rate = frame.sample_rate
     return mixed
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    """Return a packed frame's samples, shape (samples, channels). PyAV does not read eight planes."""
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).astype(np.int16, copy=False)
 
 
 def _frames(
