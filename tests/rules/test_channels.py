@@ -20,7 +20,7 @@ from tests.ledger import check_ledger
 from tests.rows import AddedRun
 from tests.rules.test_planning import KilledSlots, hand_over, plan_of, speech_like
 from tests.rules.test_waveform import stored
-from tests.rules.workshop import LANE, EchoSlots, Workshop, claimed
+from tests.rules.workshop import LANE, EchoSlots, Workshop, as_heard, claimed
 from tests.speech import Samples
 
 SEPARATE = {"channels": "separate"}
@@ -80,7 +80,7 @@ async def test_each_channel_is_heard_alone_and_charged_for_also_when_a_blob_is_l
     ]
     assert len(slots.engine.heard) == len(expected)
     for (_, samples), heard in zip(expected, slots.engine.heard, strict=True):
-        np.testing.assert_array_equal(heard, samples.astype(np.float32) / 32768)
+        np.testing.assert_array_equal(heard, as_heard(samples))
     assert sum(chunk["cost"] for chunk in ledger) == pytest.approx(2 * channels.shape[1] / SAMPLE_RATE)
     await check_ledger(migrated_url, str(run.run_id))
     assert (await shop.run(run.run_id))["done_samples"] == channels.shape[1]
@@ -162,14 +162,11 @@ async def test_words_of_all_channels_are_in_one_order_of_time_each_with_its_chan
     assert any('"channel":1' in event["data"] for event in events)
 
 
-@pytest.mark.parametrize("after", [1, 3])
-async def test_a_plan_that_goes_on_after_a_kill_gives_the_ledger_of_one_that_was_not(
-    shop: Workshop, after: int
-) -> None:
-    channels = call(10 * 60)
+async def test_a_plan_that_goes_on_after_a_kill_gives_the_ledger_of_one_that_was_not(shop: Workshop) -> None:
+    channels = call(8 * 60)
     channels[1, : 200 * SAMPLE_RATE] = 0
     ledgers = []
-    for kills in (after, None):
+    for kills in (3, None):
         await shop.database.pool.execute("TRUNCATE transcript_run CASCADE")
         await add_recording(shop, channels)
         transcriber = shop.transcriber(KilledSlots(kills), retry_delays=(0.0,))
@@ -177,7 +174,7 @@ async def test_a_plan_that_goes_on_after_a_kill_gives_the_ledger_of_one_that_was
             await hand_over(transcriber)
             if kills:
                 assert (await plan_of(shop))["error_code"] == "slot_died"
-                assert 0 < len(await chunks(shop)) < 20
+                assert 0 < len(await chunks(shop)) < 15
                 await shop.database.pool.execute(
                     "UPDATE unit SET state = 'ready', due_at = NULL, position = -1 WHERE kind = 'plan'"
                 )
@@ -239,5 +236,6 @@ async def test_another_track_is_planned_and_cut_again(shop: Workshop, tmp_path: 
     (shop.folder / "blobs" / ledger[0]["blob"]).unlink()
     for _ in ledger:
         await hand_over(transcriber)
-    heard = np.concatenate(slots.engine.heard)
-    np.testing.assert_array_equal(heard, tracks[1].astype(np.float32) / 32768)
+    for chunk, heard in zip(ledger, slots.engine.heard, strict=True):
+        own = tracks[1][chunk["start_sample"] : chunk["end_sample"]]
+        np.testing.assert_array_equal(heard, as_heard(own))

@@ -16,6 +16,7 @@ from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio, Unfit, duration_ms, open_audio
 from lingoloop_transcriber.decode import Samples, decode, decode_range, joined
 from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, UnknownLanguage, find_engine
+from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Cut, Splitter
 from lingoloop_transcriber.waveform import pairs_of, silent_pairs
 
@@ -125,7 +126,7 @@ class SlotProcess:
 
 
 def _sound(samples: Samples) -> Sound:
-    return samples.astype(np.float32) / np.float32(32768)
+    return audible(samples.astype(np.float32) / np.float32(32768))
 
 
 def _heard(fields: dict[str, Any], wishes: Wishes) -> list[Sound]:

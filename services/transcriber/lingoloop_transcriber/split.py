@@ -73,10 +73,10 @@ class Splitter:
 
 
 def _loudness(samples: Samples) -> NDArray[np.float64]:
-    """Return the root mean square of each frame, over all channels."""
+    """Return the root mean square of each frame around its mean, over all channels: an offset is not heard."""
     whole = samples.shape[-1] - samples.shape[-1] % FRAME
     frames = np.atleast_2d(samples)[:, :whole].reshape(-1, whole // FRAME, FRAME).astype(np.float64)
-    return np.asarray(np.sqrt(np.mean(frames**2, axis=(0, 2))))
+    return np.asarray(np.sqrt(np.mean(np.var(frames, axis=2), axis=0)))
 
 
 def _quietest(samples: Samples) -> int:
