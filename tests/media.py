@@ -3,6 +3,7 @@
 import functools
 import io
 import struct
+import wave
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,28 @@ def wav(
         + struct.pack("<I", claimed)
         + data
     )
+
+
+def wav_of_channels(channels: Samples, *, rate: int = 16_000) -> bytes:
+    """Return channels, shape (channels, samples), as WAV."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(len(channels))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(channels.T.tobytes())
+    return out.getvalue()
+
+
+def tracks(*voices: Samples, rate: int = 16_000) -> bytes:
+    """Return a Matroska with a lossless sound track of each voice."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as file:
+        streams: list[Any] = [file.add_stream("flac", rate=rate, layout="mono") for _ in voices]
+        for stream, samples in zip(streams, voices, strict=True):
+            for packets in _encoded(stream, samples, rate, into=rate):
+                file.mux(packets)
+    return out.getvalue()
 
 
 def unlike_others() -> bytes:
@@ -146,12 +169,12 @@ def _mux(
     return out.getvalue()
 
 
-def _encoded(voice: Any, samples: Samples, rate: int) -> Iterable[list[Any]]:
+def _encoded(voice: Any, samples: Samples, rate: int, *, into: int = RATE) -> Iterable[list[Any]]:
     frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
     frame.sample_rate, frame.pts = rate, 0
     context = voice.codec_context
     resampler = av.AudioResampler(
-        format=context.format, layout="mono", rate=RATE, frame_size=context.frame_size or 1024
+        format=context.format, layout="mono", rate=into, frame_size=context.frame_size or 1024
     )
     for piece in [*resampler.resample(frame), *resampler.resample(None)]:
         yield voice.encode(piece)

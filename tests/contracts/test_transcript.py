@@ -7,6 +7,7 @@ from lingoloop_common.contracts.transcript import (
     SEGMENTS_PER_CHUNK,
     Segment,
     Word,
+    merge_channels,
     place_segments,
 )
 from lingoloop_common.contracts.units import SAMPLE_RATE
@@ -79,3 +80,26 @@ def test_a_chunk_s_indexes_never_reach_into_the_next_chunk_s() -> None:
     many = [segment(0, 1)] * (SEGMENTS_PER_CHUNK + 5)
     placed = place_segments(many, chunk_index=3, start=0, end=SAMPLE_RATE)
     assert placed[-1].index == 3_999
+
+
+def said(*starts: float) -> list[Segment]:
+    return [segment(start, start + 1) for start in starts]
+
+
+def test_channels_are_merged_by_time_and_of_those_that_begin_together_the_lower_is_first() -> None:
+    merged = merge_channels({0: said(0.0, 2.0, 2.0), 3: said(0.5, 2.0, 9.0)}, 7)
+    assert [(s.start, s.channel) for s in merged] == [
+        (0.0, 0),
+        (0.5, 3),
+        (2.0, 0),
+        (2.0, 0),
+        (2.0, 3),
+        (9.0, 3),
+    ]
+    assert [s.index for s in merged] == list(range(7000, 7006))
+
+
+def test_channels_together_say_no_more_than_a_chunk_may_hold() -> None:
+    many = said(*range(SEGMENTS_PER_CHUNK))
+    merged = merge_channels({0: many, 1: many}, 2)
+    assert [s.index for s in merged] == list(range(2000, 3000))

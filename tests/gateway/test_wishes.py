@@ -51,7 +51,7 @@ async def test_what_it_can_do_is_kept_with_the_run(idle_world: World) -> None:
         model="long",
         task="translate",
         hotwords="one, two",
-        track="2",
+        channels="separate",
     )
     row = await idle_world.database.pool.fetchrow(
         "SELECT language, options FROM transcript_run WHERE owner = $1", owner
@@ -59,7 +59,7 @@ async def test_what_it_can_do_is_kept_with_the_run(idle_world: World) -> None:
     assert row is not None
     assert (row["language"], row["options"]) == (
         None,
-        {"task": "translate", "hotwords": ["one", "two"], "track": 2},
+        {"task": "translate", "hotwords": ["one", "two"], "channels": "separate"},
     )
     assert accepted["runId"]
 

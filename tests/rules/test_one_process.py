@@ -90,7 +90,7 @@ async def main():
     await slots.start()
     print(*slots.pids, flush=True)
     async with slots.borrow() as slot:
-        await slot.ask({"do": "chunk", "index": 0, "start": 0, "stop": 16000, "language": None, "options": {}})
+        await slot.ask({"do": "chunk", "index": 0, "start": 0, "stop": 16000, "language": None, "channels": None, "options": {}})
 
 asyncio.run(main())
 """

@@ -26,6 +26,7 @@ from tests.rules.workshop import (
     HandDelivery,
     Transcriber,
     Workshop,
+    as_heard,
     claimed,
     finish,
     settled,
@@ -191,7 +192,7 @@ async def test_a_chunk_is_heard_to_the_sample_also_when_its_blob_is_lost(shop: W
     assert len(ledger) > 3
     assert await shop.value("SELECT status FROM transcript_run") == "succeeded"
     for (start, end), heard in zip(ledger, slots.engine.heard, strict=True):
-        np.testing.assert_array_equal(heard, samples[start:end].astype(np.float32) / 32768)
+        np.testing.assert_array_equal(heard, as_heard(samples[start:end]))
 
 
 async def test_the_language_is_found_once_and_all_later_chunks_are_told(shop: Workshop) -> None:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from unittest import mock
 from uuid import UUID
 
+import numpy as np
+
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.child import Message
@@ -27,10 +29,12 @@ from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
+from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.worker import Worker
 from tests.rows import AddedRun, add_run, add_token
+from tests.speech import Samples
 from tests.waiting import eventually
 
 LANE = "simulated"
@@ -169,6 +173,11 @@ class EchoEngine:
         self.heard.append(piece.samples)
         self.languages.append(piece.wishes.language)
         return []
+
+
+def as_heard(samples: Samples) -> Sound:
+    """Return a chunk's samples as an engine is given them."""
+    return audible(samples.astype(np.float32) / np.float32(32768))
 
 
 class EchoSlot(Slot):

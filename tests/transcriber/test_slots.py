@@ -28,6 +28,7 @@ def chunk(seconds: float) -> dict[str, Any]:
         "start": 0,
         "stop": int(seconds * 16_000),
         "language": None,
+        "channels": None,
         "options": {},
     }
 
@@ -91,6 +92,7 @@ async def test_a_slot_goes_on_after_a_recording_that_is_none(tmp_path: Path) -> 
             "start": 0,
             "duration_ms": None,
             "language": "en",
+            "options": {},
             "chunks": 5,
         }
         with pytest.raises(WorkError, match="does not say how long it is") as refused:
@@ -102,7 +104,15 @@ async def test_a_slot_goes_on_after_a_recording_that_is_none(tmp_path: Path) -> 
 
 async def test_a_plan_pauses_and_goes_on_where_it_was(slots: Slots) -> None:
     async with slots.borrow() as slot:
-        plan = {"do": "plan", "path": "", "start": 0, "duration_ms": 50_000, "language": None, "chunks": 2}
+        plan = {
+            "do": "plan",
+            "path": "",
+            "start": 0,
+            "duration_ms": 50_000,
+            "language": None,
+            "options": {},
+            "chunks": 2,
+        }
         first = [message.fields async for message in slot.call(plan)]
         rest = [message.fields async for message in slot.call({"do": "more", "chunks": 2})]
     assert [(cut["start"], cut["stop"]) for cut in first[:-1]] == [(0, 320_000), (320_000, 640_000)]
@@ -128,6 +138,7 @@ async def test_text_that_claims_to_be_a_recording_is_named_for_what_it_is(tmp_pa
         "start": 0,
         "duration_ms": None,
         "language": "en",
+        "options": {},
         "chunks": 5,
     }
     with pytest.raises(WorkError) as refused:
@@ -142,7 +153,15 @@ async def test_a_cut_travels_with_its_samples(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "noise.wav", samples)
     slot = Decoding(0, {"engine": "whisper", "model": None})
     await slot.start()
-    plan = {"do": "plan", "path": str(path), "start": 0, "duration_ms": None, "language": "en", "chunks": 64}
+    plan = {
+        "do": "plan",
+        "path": str(path),
+        "start": 0,
+        "duration_ms": None,
+        "language": "en",
+        "options": {},
+        "chunks": 64,
+    }
     answers = [message async for message in slot.call(plan)]
     await slot.kill()
     assert b"".join(answer.raw for answer in answers) == samples.tobytes()

@@ -122,8 +122,16 @@ def test_cuts_fall_into_the_gaps_of_speech() -> None:
     assert all(any(begin < cut < end for begin, end in gaps) for cut in inner)
 
 
+def test_an_offset_is_silence_and_its_gaps_are_found() -> None:
+    assert [cut.samples for cut in split(np.full(20 * SAMPLE_RATE, 9000, np.int16))] == [None]
+    voice = np.random.default_rng(1).integers(-300, 300, 40 * SAMPLE_RATE).astype(np.int16)
+    voice[22 * SAMPLE_RATE : 23 * SAMPLE_RATE] = 0
+    first = split(voice + np.int16(9000))[0]
+    assert 22 * SAMPLE_RATE < first.end < 23 * SAMPLE_RATE
+
+
 def test_of_equal_gaps_the_latest_is_taken() -> None:
-    samples = np.full(40 * SAMPLE_RATE, 3000, np.int16)
+    samples = np.tile(np.array([3000, -3000], np.int16), 20 * SAMPLE_RATE)
     for second in (18, 22, 26):
         samples[second * SAMPLE_RATE : second * SAMPLE_RATE + 8000] = 0
     first = split(samples)[0]

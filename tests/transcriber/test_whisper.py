@@ -10,6 +10,7 @@ from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Piece, Sound, UnknownLanguage
 from lingoloop_transcriber.engines.decoder import Heard
 from lingoloop_transcriber.engines.whisper import Whisper
+from lingoloop_transcriber.loudness import audible
 from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips, word_error_rate
 
 pytestmark = [
@@ -32,7 +33,7 @@ def clips() -> list[Clip]:
 
 
 def hear(whisper: Whisper, samples: Samples, language: str | None = "en") -> list[Segment]:
-    sound = samples.astype(np.float32) / np.float32(32768)
+    sound = audible(samples.astype(np.float32) / np.float32(32768))
     return whisper.transcribe(Piece(sound, samples.size / RATE, Wishes(language=language)))
 
 
@@ -91,6 +92,29 @@ def test_a_quiet_recording_gives_its_words_too(whisper: Whisper, clips: list[Cli
     quiet = (samples * (20 / np.abs(samples).max())).round().astype(np.int16)  # its peak is at −64 dB
     heard = text_of(hear(whisper, quiet))
     assert word_error_rate(" ".join(clip.words for clip in clips), heard) <= 0.15, heard
+
+
+@pytest.mark.parametrize(("loud", "quiet"), [(0, 1), (1, 0), (0, 2)])
+def test_a_speaker_at_minus_50_db_beside_a_loud_one_is_understood(
+    whisper: Whisper, clips: list[Clip], loud: int, quiet: int
+) -> None:
+    def at(clip: Clip, decibels: float) -> Samples:
+        return (clip.samples / np.abs(clip.samples).max() * 32767 * 10 ** (decibels / 20)).astype(np.int16)
+
+    pause = np.zeros(RATE // 2, np.int16)
+    turns = [at(clips[loud], -6), pause, at(clips[quiet], -50), pause]
+    heard = text_of(hear(whisper, np.concatenate(turns)))
+    assert word_error_rate(f"{clips[loud].words} {clips[quiet].words}", heard) <= 0.12, heard
+
+
+def test_an_offset_and_clipping_cost_no_words(whisper: Whisper, clips: list[Clip]) -> None:
+    clip = clips[0]
+    shifted = (clip.samples.astype(int) + 12_000).clip(-32768, 32767).astype(np.int16)
+    clipped = (clip.samples.astype(int) * 6).clip(-32768, 32767).astype(np.int16)
+    quiet = (clip.samples / np.abs(clip.samples).max() * 100 + 5000).astype(np.int16)
+    for samples in (shifted, clipped, quiet):
+        heard = text_of(hear(whisper, samples))
+        assert word_error_rate(clip.words, heard) <= 0.15, heard
 
 
 def test_the_same_chunk_gives_the_same_words_each_time(whisper: Whisper, clips: list[Clip]) -> None:

@@ -88,6 +88,7 @@ class WorkError(Exception):
 WORK_ERRORS: dict[str, bool] = {
     # code: a repeat cannot mend it
     "not_audio": True,
+    "unfit_audio": True,
     "too_long": True,
     "audio_missing": True,
     "unknown_language": True,

@@ -3,8 +3,9 @@
 Call this in a child process only: a crash in a decoder ends the process.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.audio.stream import AudioStream
@@ -24,14 +25,27 @@ CHANNELS = range(1, 65)
 """Channels that FFmpeg's resampler takes."""
 
 
+SEPARATE_MOST = 8
+"""Channels that are transcribed one by one, at most."""
+
+
 class NotAudio(ValueError):
     """The file holds no sound that can be decoded; the text says what is wrong."""
 
 
-def open_audio(path: Path) -> tuple[InputContainer, AudioStream]:
-    """Open a media file and choose its first audio stream.
+class Unfit(NotAudio):
+    """The file holds sound, but none as it was asked for; `wish` is the field that asks."""
+
+    def __init__(self, wish: Literal["track", "channels"], text: str) -> None:
+        super().__init__(text)
+        self.wish = wish
+
+
+def open_audio(path: Path, *, track: int = 0, separate: bool = False) -> tuple[InputContainer, AudioStream]:
+    """Open a media file and choose one of its sound tracks, counted from 0; `separate`: for its channels one by one.
 
     Raises:
+        Unfit: there is no such track, or it has too many channels.
         NotAudio: not a known format, damaged beyond use, without sound, or with a sound that cannot be decoded.
     """
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
@@ -42,12 +56,21 @@ def open_audio(path: Path) -> tuple[InputContainer, AudioStream]:
     if not container.streams.audio:
         container.close()
         raise NotAudio("the file has no sound")
-    stream = container.streams.audio[0]
-    if wrong := _what_is_wrong(stream):
+    try:
+        stream = _chosen(container.streams.audio, track)
+        if separate:
+            check_separable(stream.codec_context.channels)
+    except NotAudio:
         container.close()
-        raise NotAudio(wrong)
+        raise
     stream.codec_context.thread_type = "NONE"
     return container, stream
+
+
+def check_separable(channels: int) -> None:
+    """Raise Unfit for a sound of more channels than are transcribed one by one."""
+    if channels > SEPARATE_MOST:
+        raise Unfit("channels", f"the sound has {channels} channels; one by one it may have {SEPARATE_MOST}")
 
 
 def duration_ms(container: InputContainer, stream: AudioStream) -> int | None:
@@ -55,6 +78,15 @@ def duration_ms(container: InputContainer, stream: AudioStream) -> int | None:
     if stream.duration and stream.duration > 0 and stream.time_base:
         return int(stream.duration * stream.time_base * 1000)
     return round(container.duration / 1000) if container.duration and container.duration > 0 else None
+
+
+def _chosen(tracks: Sequence[AudioStream], track: int) -> AudioStream:
+    if track >= len(tracks):
+        count = "1 sound track" if len(tracks) == 1 else f"{len(tracks)} sound tracks"
+        raise Unfit("track", f"there is no sound track {track}, counted from 0; the file has {count}")
+    if wrong := _what_is_wrong(tracks[track]):
+        raise NotAudio(wrong)
+    return tracks[track]
 
 
 def _what_is_wrong(stream: AudioStream) -> str | None:

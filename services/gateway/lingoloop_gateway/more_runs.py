@@ -1,5 +1,6 @@
 """More runs over a recording that is there already."""
 
+from lingoloop_common.blobs import BlobMissing, FolderBlobs
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.relay import Relay
@@ -14,6 +15,7 @@ from lingoloop_gateway.idempotency import Once
 from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.new_runs import add_run
 from lingoloop_gateway.options import AgainOptions
+from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.sizes import SyncLimits, is_large
 from lingoloop_gateway.webhook_urls import tell_end
@@ -25,9 +27,18 @@ class MoreRuns:
     """Makes further runs."""
 
     def __init__(
-        self, *, database: Database, relay: Relay, lanes: Lanes, quotas: Quotas, sync: SyncLimits
+        self,
+        *,
+        database: Database,
+        relay: Relay,
+        blobs: FolderBlobs,
+        probe: Probe,
+        lanes: Lanes,
+        quotas: Quotas,
+        sync: SyncLimits,
     ) -> None:
         self._database, self._relay, self._lanes = database, relay, lanes
+        self._blobs, self._probe = blobs, probe
         self._quotas, self._sync = quotas, sync
 
     async def transcribe(
@@ -36,15 +47,26 @@ class MoreRuns:
         """Make another run over a recording, or return the one with the same options that has not failed.
 
         Raises:
-            Problem: `not_found` when it was deleted just now, `conflict` when it is still to be fetched; it is for a lane that
-                does not exist, or finds no room; or `once` has the key of another request.
+            Problem: `not_found` when it was deleted just now, `conflict` when it is still to be fetched; it has not the sound
+                that is asked for, is for a lane that does not exist, or finds no room; or `once` has the key of another request.
         """
         if audio["size_bytes"] is None:
             raise Problem("conflict", NOT_FETCHED)
         lane = await self._lanes.named_by(options)
+        await self._look(audio, options)
         large = is_large(audio["size_bytes"], audio["duration_ms"], options.model, self._sync)
         accepted = Accepted(audio["id"], new_id(), new_id(), large, once=once)
         return await to_its_end(self._again(owner, audio, options, lane, accepted))
+
+    async def _look(self, audio: Row, options: AgainOptions) -> None:
+        """Look whether a recording has the sound that is asked for, if that is not its first track as one."""
+        if not (options.track or options.separate):
+            return
+        try:
+            async with self._blobs.local_path(audio["blob"]) as path:
+                await self._probe.duration_ms(path, options)
+        except BlobMissing:
+            raise Problem("not_found", "there is no such audio") from None
 
     async def _again(
         self, owner: str, audio: Row, options: AgainOptions, lane: str, accepted: Accepted

@@ -65,8 +65,9 @@ def joint(before: Mapping[str, Any], after: Mapping[str, Any], *, width: int) ->
 
 
 def speaker_of(segment: Mapping[str, Any]) -> str:
-    """Return the name of who says a segment, else the label; empty where nobody knows."""
-    return segment.get("speakerName") or segment.get("speaker") or ""
+    """Return the name of who says a segment, else the label, else the channel; empty where nobody knows."""
+    channel = f"Channel {segment['channel']}" if "channel" in segment else ""
+    return segment.get("speakerName") or segment.get("speaker") or channel
 
 
 def space_between(left: str, right: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lingoloop_common.child import Answer, Child, ChildDied, Message, serve_child
+from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.errors import Problem
 
 CHILDREN = 2
@@ -33,17 +34,18 @@ class Probe:
         for child in self._children:
             await child.kill()
 
-    async def duration_ms(self, path: Path) -> int | None:
+    async def duration_ms(self, path: Path, wishes: Wishes) -> int | None:
         """Return a recording's length as its container says it, in ms, or None when it does not.
 
         Raises:
-            Problem: `not_audio`, with what is wrong.
+            Problem: `not_audio`, with what is wrong; `invalid_value` if it has no sound as it is wished for.
         """
+        asked = {"path": str(path), "track": wishes.track, "separate": wishes.separate}
         child = await self._free.get()
         try:
             if child.pid is None:
                 await child.start()
-            answer = await asyncio.wait_for(child.ask({"path": str(path)}), TIME_LIMIT)
+            answer = await asyncio.wait_for(child.ask(asked), TIME_LIMIT)
         except (ChildDied, TimeoutError) as error:
             await child.kill()
             raise Problem("not_audio", "the file is damaged in a way that makes it unreadable") from error
@@ -53,6 +55,8 @@ class Probe:
         finally:
             self._free.put_nowait(child)
         if message := answer.fields.get("message"):
+            if wish := answer.fields.get("wish"):
+                raise Problem("invalid_value", f"{wish}: {message}", fields={wish: message})
             raise Problem("not_audio", message)
         length: int | None = answer.fields["duration_ms"]
         return length
@@ -64,10 +68,14 @@ def _make(config: dict[str, Any]) -> Any:
 
 
 def _look(message: Message, answer: Answer) -> None:
-    from lingoloop_common.media import NotAudio, duration_ms, open_audio  # noqa: PLC0415  (FFmpeg is loaded in the child only)
+    from lingoloop_common.media import NotAudio, Unfit, duration_ms, open_audio  # noqa: PLC0415  (FFmpeg is loaded in the child only)
 
+    asked = message.fields
     try:
-        container, stream = open_audio(Path(message.fields["path"]))
+        container, stream = open_audio(Path(asked["path"]), track=asked["track"], separate=asked["separate"])
+    except Unfit as error:
+        answer({"end": True, "message": str(error), "wish": error.wish}, b"")
+        return
     except NotAudio as error:
         answer({"end": True, "message": str(error)}, b"")
         return

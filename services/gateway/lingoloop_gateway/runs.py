@@ -141,6 +141,8 @@ def describe_segment(row: Row) -> dict[str, Any]:
     }
     if row["new_text"] is not None:
         segment |= {"text": row["new_text"], "words": reworded(row["new_text"], segment)}
+    if row["channel"] is not None:
+        segment["channel"] = row["channel"]
     if row["speaker"] is not None:
         segment["speaker"] = row["speaker"]
     if row["speaker_name"] is not None:

@@ -16,9 +16,10 @@ WHERE r.id = $1 AND r.owner = $2
 SELECT status IN ('succeeded', 'failed') FROM transcript_run WHERE id = $1
 
 -- name: segments_page
--- With what people made of them, unless $5: all is the machine's then.
-SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, e.index IS NOT NULL AS edited, e.text AS new_text,
-       e.speaker, r.speakers ->> e.speaker AS speaker_name
+-- With what people made of them, unless $5: all is the machine's then. A name may be that of a channel.
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, s.channel, e.index IS NOT NULL AS edited, e.text AS new_text,
+       e.speaker,
+       r.speakers ->> COALESCE(e.speaker, CASE WHEN NOT $5 THEN 'Channel ' || s.channel END) AS speaker_name
 FROM segment s
 JOIN transcript_run r ON r.id = s.run_id
 LEFT JOIN segment_edit e ON e.run_id = s.run_id AND e.index = s.index AND NOT $5::boolean
@@ -31,8 +32,8 @@ ORDER BY s.index LIMIT $4
 WITH open AS (
     SELECT min(index) AS index FROM chunk WHERE run_id = $1 AND index >= $3::int / $5::int AND done_at IS NULL
 )
-SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, e.index IS NOT NULL AS edited, e.text AS new_text,
-       e.speaker, r.speakers ->> e.speaker AS speaker_name
+SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, s.channel, e.index IS NOT NULL AS edited, e.text AS new_text,
+       e.speaker, r.speakers ->> COALESCE(e.speaker, 'Channel ' || s.channel) AS speaker_name
 FROM segment s
 JOIN transcript_run r ON r.id = s.run_id
 LEFT JOIN segment_edit e ON e.run_id = s.run_id AND e.index = s.index

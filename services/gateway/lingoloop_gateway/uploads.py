@@ -121,10 +121,10 @@ class Uploads:
         """Look at a received upload.
 
         Raises:
-            Problem: it is not a recording, too long, or for a lane that does not exist.
+            Problem: it is not a recording, has not the sound that is asked for, is too long, or for a lane that does not exist.
         """
         lane = await self._lanes.named_by(options)
-        return Examined(lane, await self._duration(received))
+        return Examined(lane, await self._duration(received, options))
 
     async def place(
         self,
@@ -218,9 +218,9 @@ class Uploads:
         await self.settle(received, accepted)
         return accepted
 
-    async def _duration(self, received: Received) -> int | None:
+    async def _duration(self, received: Received, options: UploadOptions) -> int | None:
         async with self._blobs.local_path(audio_blob(received.audio_id)) as path:
-            duration_ms = await self._probe.duration_ms(path)
+            duration_ms = await self._probe.duration_ms(path, options)
         if duration_ms is not None and duration_ms > self._rules.max_duration_ms:
             limit = self._rules.max_duration_ms // 1000
             raise Problem(

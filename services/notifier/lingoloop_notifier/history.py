@@ -77,6 +77,7 @@ class RunHistory:
                     end=row["end_s"],
                     text=row["text"],
                     confidence=row["confidence"],
+                    channel=row["channel"],
                 )
                 for row in rows[:INIT_SEGMENTS]
             ],

@@ -190,6 +190,7 @@ class Attempts:
             "index": claim.chunk_index,
             "start": claim.start_sample,
             "stop": claim.end_sample,
+            "channels": claim.chunk_channels,
             "language": claim.language,
             "options": dict(claim.options),
         }
@@ -213,10 +214,13 @@ class Attempts:
     @contextlib.asynccontextmanager
     async def _sound(self, claim: Claim):  # type: ignore[no-untyped-def]
         """Give the chunk's stored samples, or the original to cut them from again."""
+        channels = 1 if claim.chunk_channels is None else len(claim.chunk_channels)
         if claim.chunk_blob is not None:
             with contextlib.suppress(BlobMissing):
                 async with self._blobs.local_path(claim.chunk_blob) as path:
-                    if path.stat().st_size == 2 * claim.samples:  # else a crash left it half-written
+                    if (
+                        path.stat().st_size == 2 * claim.samples * channels
+                    ):  # else a crash left it half-written
                         yield {"path": str(path), "whole": True}
                         return
         async with self._blobs.local_path(claim.audio_blob) as path:

@@ -54,6 +54,7 @@ class Claim:
     start_sample: int | None
     end_sample: int | None
     chunk_blob: str | None
+    chunk_channels: Sequence[int] | None
 
     @property
     def samples(self) -> int:
@@ -161,11 +162,12 @@ class Claims:
         unit_id: UUID,
         blob: str | None,
         language: str | None,
+        channels: Sequence[int] | None = None,
         pairs: bytes | None = None,
     ) -> None:
         """Add a chunk [start, end) to the ledger, with its unit and its part of the waveform.
 
-        `language` is the run's, as soon as it is known.
+        `language` is the run's, as soon as it is known; `channels` are those that are to be transcribed, each alone.
 
         Raises:
             Fenced: another attempt plans this run.
@@ -183,6 +185,7 @@ class Claims:
                 blob,
                 language,
                 pairs,
+                channels,
             )
 
     async def add_silence(

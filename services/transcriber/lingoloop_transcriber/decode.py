@@ -1,6 +1,6 @@
 """Turns a media file into 16 kHz mono samples, in a stream; memory does not grow with the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_common.media import CHANNELS, RATES, NotAudio, open_audio
+from lingoloop_common.media import CHANNELS, RATES, NotAudio, check_separable, open_audio
 
 Samples = NDArray[np.int16]
+"""Shape (samples,), or (channels, samples) where channels are apart."""
 
 BLOCK = SAMPLE_RATE
 """Samples in a decoded block, at least, save for the last."""
@@ -19,16 +20,17 @@ PLACED = 8
 """Channels up to which FFmpeg knows where each is heard, and how to mix them."""
 
 
-def decode(path: Path) -> Iterator[Samples]:
-    """Yield a file's sound as blocks of 16-bit samples.
+def decode(path: Path, *, track: int = 0, separate: bool = False) -> Iterator[Samples]:
+    """Yield the sound of one of a file's tracks as blocks of 16-bit samples: mixed, or its channels apart.
 
-    Damaged packets are skipped; a file that ends early ends here.
+    Damaged packets are skipped; a file that ends early ends here. Blocks have as many channels as the sound has there.
 
     Raises:
+        Unfit: there is no such track, or it has too many channels to have them apart.
         NotAudio: nothing at all could be decoded.
     """
-    container, stream = open_audio(path)
-    converter = _Converter()
+    container, stream = open_audio(path, track=track, separate=separate)
+    converter = _Converter(separate)
     waiting: list[Samples] = []
     count = 0
     empty = True
@@ -36,78 +38,97 @@ def decode(path: Path) -> Iterator[Samples]:
         for frame in _frames(container, stream):
             for samples in converter.convert(frame):
                 waiting.append(samples)
-                count += samples.size
+                count += samples.shape[-1]
             if count >= BLOCK:
                 empty = False
-                yield np.concatenate(waiting)
+                yield joined(waiting)
                 waiting, count = [], 0
         waiting.extend(converter.rest())
-    rest = np.concatenate(waiting) if waiting else np.empty(0, np.int16)
-    if rest.size:
-        yield rest
+    if waiting:
+        yield joined(waiting)
     elif empty:
         raise NotAudio("the file has a sound track, but nothing in it can be decoded")
 
 
-def decode_range(path: Path, start: int, end: int) -> Samples:
-    """Return samples [start, end) by decoding from the beginning: a seek would not land on the exact sample.
+def decode_range(path: Path, start: int, end: int, *, track: int = 0, separate: bool = False) -> Samples:
+    """Return samples [start, end) of what `decode` yields, by decoding from the beginning: a seek would not land on the exact sample.
 
     Raises:
         NotAudio: nothing could be decoded.
     """
     kept: list[Samples] = []
     at = 0
-    for block in decode(path):
-        if at + block.size > start:
-            kept.append(block[max(0, start - at) : max(0, end - at)])
-        at += block.size
+    for block in decode(path, track=track, separate=separate):
+        size = block.shape[-1]
+        if at + size > start:
+            kept.append(block[..., max(0, start - at) : max(0, end - at)])
+        at += size
         if at >= end:
             break
-    return np.concatenate(kept) if kept else np.empty(0, np.int16)
+    return joined(kept) if kept else np.empty((0, 0) if separate else 0, np.int16)
+
+
+def joined(pieces: Sequence[Samples]) -> Samples:
+    """Return pieces one after the other; a channel that one of them does not have is silent there."""
+    if pieces[0].ndim == 1:
+        return np.concatenate(pieces)
+    most = max(len(piece) for piece in pieces)
+    return np.concatenate([np.pad(piece, ((0, most - len(piece)), (0, 0))) for piece in pieces], axis=1)
 
 
 class _Converter:
-    """Makes frames of any kind 16 kHz mono; the kind may change, as where recordings were joined."""
+    """Makes frames of any kind 16 kHz, and mono if not `separate`; the kind may change, as where recordings were joined."""
 
-    def __init__(self) -> None:
+    def __init__(self, separate: bool) -> None:
+        self._separate = separate
         self._kind: tuple[object, ...] = ()
-        self._resampler = _mono_resampler()
+        self._resampler: av.AudioResampler | None = None
 
     def convert(self, frame: av.AudioFrame) -> Iterator[Samples]:
-        """Yield what is ready; of a frame that cannot be converted, as of a damaged packet, nothing."""
+        """Yield what is ready; of a frame that cannot be converted, as of a damaged packet, nothing.
+
+        Raises:
+            Unfit: it has too many channels to have them apart.
+        """
         if frame.sample_rate not in RATES or frame.layout.nb_channels not in CHANNELS:
             return
         kind = (frame.format.name, frame.layout.nb_channels, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:
+        if self._separate:
+            check_separable(frame.layout.nb_channels)
+        if self._resampler is None or kind != self._kind:
             yield from self.rest()
-            self._kind, self._resampler = kind, _mono_resampler()
+            self._kind, self._resampler = kind, self._resampler_for(frame)
         if frame.layout.nb_channels > PLACED:
             frame = _mixed(frame)
-        for piece in self._resampler.resample(frame):
-            yield _samples(piece)
+        yield from self._converted(self._resampler.resample(frame))
 
     def rest(self) -> Iterator[Samples]:
         """Yield what the resampler still holds."""
-        for piece in self._resampler.resample(None):
-            yield _samples(piece)
+        if self._resampler is not None:
+            yield from self._converted(self._resampler.resample(None))
 
+    def _resampler_for(self, frame: av.AudioFrame) -> av.AudioResampler:
+        layout = frame.layout if self._separate else "mono"
+        return av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
 
-def _mono_resampler() -> av.AudioResampler:
-    return av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    def _converted(self, pieces: Iterable[av.AudioFrame]) -> Iterator[Samples]:
+        for piece in pieces:
+            samples = _samples(piece)
+            yield samples.T if self._separate else samples[:, 0]
 
 
 def _mixed(frame: av.AudioFrame) -> av.AudioFrame:
     """Return a frame of many channels as their mean: FFmpeg mixes only those of which it knows the place."""
     [packed] = av.AudioResampler(format="s16", layout=frame.layout, rate=frame.sample_rate).resample(frame)
-    channels = _samples(packed).reshape(-1, frame.layout.nb_channels)
-    mono = np.mean(channels, axis=1).astype(np.int16)
+    mono = np.mean(_samples(packed), axis=1).astype(np.int16)
     mixed = av.AudioFrame.from_ndarray(mono[np.newaxis], format="s16", layout="mono")
     mixed.sample_rate = frame.sample_rate
     return mixed
 
 
 def _samples(frame: av.AudioFrame) -> Samples:
-    return frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+    """Return a packed frame's samples, shape (samples, channels). PyAV does not read eight planes."""
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).astype(np.int16, copy=False)
 
 
 def _frames(

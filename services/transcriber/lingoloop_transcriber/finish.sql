@@ -18,11 +18,11 @@ WITH result AS (
     UPDATE chunk SET done_at = now(), done_attempt = ended.attempt, engine_ms = ended.engine_ms
     FROM ended WHERE chunk.unit_id = ended.unit_id
 ), stored AS (
-    INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words)
-    SELECT ended.run_id, s.index, s.start, s."end", s.text, s.confidence, s.words
+    INSERT INTO segment (run_id, index, start_s, end_s, text, confidence, words, channel)
+    SELECT ended.run_id, s.index, s.start, s."end", s.text, s.confidence, s.words, s.channel
     FROM ended, jsonb_to_recordset(ended.segments::jsonb) AS s (
         index int, start double precision, "end" double precision, text text, confidence double precision,
-        words jsonb)
+        words jsonb, channel int)
 )
 SELECT run.*, ARRAY(SELECT place FROM ended WHERE ended.run_id = run.id ORDER BY place) AS ended FROM run
 
@@ -36,21 +36,21 @@ RETURNING id
 SELECT EXISTS (SELECT FROM unit WHERE id = $1 AND attempt = $2 AND state = 'done')
 
 -- name: add_chunk
--- A cut: the ledger reaches further, and the chunk's unit can be claimed at once.
+-- A cut: the ledger reaches further, and the chunk's unit can be claimed at once. Its cost counts each of the channels $10.
 WITH ledger AS (
     UPDATE transcript_run SET
         planned_samples = $4, chunks_total = chunks_total + 1, units_left = units_left + 1, updated_at = now(),
-        language = COALESCE(language, $8)
+        language = COALESCE(language, $8), channels = greatest(channels, cardinality($10::int[]))
     WHERE id = $1
 ), unit_row AS (
     INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority, position, cost)
     SELECT $5, run_id, job_id, owner, lane, 'chunk', 'ready', small, priority, $3::bigint / 16000.0,
-           ($4::bigint - $3::bigint) / 16000.0
+           ($4::bigint - $3::bigint) / 16000.0 * COALESCE(cardinality($10::int[]), 1)
     FROM unit WHERE id = $6
     RETURNING id, lane
 ), chunk_row AS (
-    INSERT INTO chunk (run_id, index, start_sample, end_sample, unit_id, blob)
-    SELECT $1, $2, $3, $4, id, $7 FROM unit_row
+    INSERT INTO chunk (run_id, index, start_sample, end_sample, unit_id, blob, channels)
+    SELECT $1, $2, $3, $4, id, $7, $10 FROM unit_row
 ), heard AS (
     INSERT INTO waveform (run_id, start_sample, pairs) SELECT $1, $3, $9 WHERE $9::bytea IS NOT NULL
 )

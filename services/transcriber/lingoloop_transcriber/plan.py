@@ -54,6 +54,7 @@ class Planner:
                 "start": claim.planned_samples,
                 "duration_ms": claim.duration_ms,
                 "language": claim.language,
+                "options": dict(claim.options),
                 "chunks": max(1, room),
             }
             while True:
@@ -68,7 +69,7 @@ class Planner:
 
     async def _measured(self, claim: Claim, slot: Slot, path: Path) -> Claim:
         """Ask the container of an imported recording how long it is, so that progress and the time left can be told."""
-        answer = await slot.ask({"do": "look", "path": str(path)})
+        answer = await slot.ask({"do": "look", "path": str(path), "options": dict(claim.options)})
         length: int | None = answer.fields["duration_ms"]
         if length is None:
             return claim
@@ -119,6 +120,7 @@ class Planner:
                 end=cut.fields["stop"],
                 unit_id=unit_id,
                 blob=blob,
+                channels=cut.fields["channels"],
                 language=cut.fields["language"],
                 pairs=_pairs(cut),
             )

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 
 from lingoloop_common.child import Answer, Message, serve_child
-from lingoloop_common.contracts.engines import Wishes
-from lingoloop_common.contracts.transcript import SEGMENTS, place_segments
+from lingoloop_common.contracts.engines import Ability, Wishes
+from lingoloop_common.contracts.transcript import SEGMENTS, merge_channels, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_common.media import NotAudio, duration_ms, open_audio
-from lingoloop_transcriber.decode import Samples, decode, decode_range
+from lingoloop_common.media import NotAudio, Unfit, duration_ms, open_audio
+from lingoloop_transcriber.decode import Samples, decode, decode_range, joined
 from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, UnknownLanguage, find_engine
+from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Cut, Splitter
 from lingoloop_transcriber.waveform import pairs_of, silent_pairs
 
 BLIND_CUT = 20 * SAMPLE_RATE
 """Samples in a chunk of an engine that needs no sound."""
+
+DECODING = frozenset({Ability.CHANNELS, Ability.TRACK})
+"""What every engine can do that is given the sound as it is decoded here."""
 
 
 class SlotProcess:
@@ -42,6 +46,8 @@ class SlotProcess:
         fields = message.fields
         try:
             getattr(self, f"_do_{fields['do']}")(fields, answer)
+        except Unfit as error:
+            answer({"end": True, "error": "unfit_audio", "message": str(error)}, b"")
         except NotAudio as error:
             answer({"end": True, "error": "not_audio", "message": str(error)}, b"")
         except UnknownLanguage as error:
@@ -55,17 +61,22 @@ class SlotProcess:
 
     def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
         self._engine = self._engine_class(self._config["model"])
-        answer({"end": True, "abilities": self._engine.abilities.model_dump(mode="json")}, b"")
+        abilities = self._engine.abilities
+        if self._engine_class.needs_audio:  # what it is given, is decoded here
+            abilities = abilities.model_copy(update={"can": abilities.can | DECODING})
+        answer({"end": True, "abilities": abilities.model_dump(mode="json")}, b"")
 
     def _do_look(self, fields: dict[str, Any], answer: Answer) -> None:
-        container, stream = open_audio(Path(fields["path"]))
+        wishes = Wishes.model_validate(fields["options"])
+        container, stream = open_audio(Path(fields["path"]), track=wishes.track, separate=wishes.separate)
         with container:
             answer({"end": True, "duration_ms": duration_ms(container, stream)}, b"")
 
     def _do_plan(self, fields: dict[str, Any], answer: Answer) -> None:
         self._language = fields["language"]
         if self._engine_class.needs_audio:
-            self._plan = _cuts(Path(fields["path"]), fields["start"])
+            wishes = Wishes.model_validate(fields["options"])
+            self._plan = _cuts(Path(fields["path"]), fields["start"], wishes)
         else:
             self._plan = _blind_cuts(fields["duration_ms"], fields["start"])
         self._do_more(fields, answer)
@@ -79,43 +90,70 @@ class SlotProcess:
             silent = cut.samples is None and self._engine_class.needs_audio
             raw = b""
             if cut.samples is not None:
-                raw = cut.samples.tobytes()
+                heard = _picked(cut.samples, cut.channels)
+                raw = heard.tobytes()
                 # Once for all chunks: each alone would guess, and differently.
-                self._language = self._language or self._engine.detect_language(_sound(cut.samples))
-            found = {"start": cut.start, "stop": cut.end, "silent": silent, "language": self._language}
+                for channel in np.atleast_2d(heard):
+                    self._language = self._language or self._engine.detect_language(_sound(channel))
+            found = {
+                "start": cut.start,
+                "stop": cut.end,
+                "silent": silent,
+                "channels": cut.channels,
+                "language": self._language,
+            }
             if self._engine_class.needs_audio:
-                heard = silent_pairs(cut.end - cut.start) if cut.samples is None else pairs_of(cut.samples)
-                found["pairs"] = base64.b64encode(heard).decode()
+                pairs = silent_pairs(cut.end - cut.start) if cut.samples is None else pairs_of(cut.samples)
+                found["pairs"] = base64.b64encode(pairs).decode()
             answer(found, raw)
         answer({"end": True, "complete": False}, b"")
 
     def _do_chunk(self, fields: dict[str, Any], answer: Answer) -> None:
-        samples = None
-        if self._engine.needs_audio:
-            path = Path(fields["path"])
-            if fields["whole"]:
-                samples = _sound(np.fromfile(path, np.int16))
-            else:
-                samples = _sound(decode_range(path, fields["start"], fields["stop"]))
+        wishes = Wishes.model_validate({"language": fields["language"], **fields["options"]})
+        sounds = _heard(fields, wishes) if self._engine.needs_audio else [None]
         seconds = (fields["stop"] - fields["start"]) / SAMPLE_RATE
         begin = time.perf_counter()
-        wishes = Wishes.model_validate({"language": fields["language"], **fields["options"]})
-        segments = self._engine.transcribe(Piece(samples, seconds, wishes))
+        said = [self._engine.transcribe(Piece(sound, seconds, wishes)) for sound in sounds]
         engine_ms = round((time.perf_counter() - begin) * 1000)
-        placed = place_segments(
-            segments, chunk_index=fields["index"], start=fields["start"], end=fields["stop"]
-        )
-        found = SEGMENTS.dump_python(placed)
+        placed = [
+            place_segments(segments, chunk_index=fields["index"], start=fields["start"], end=fields["stop"])
+            for segments in said
+        ]
+        if fields["channels"] is not None:
+            placed = [merge_channels(dict(zip(fields["channels"], placed, strict=True)), fields["index"])]
+        found = SEGMENTS.dump_python(placed[0])
         answer({"end": True, "segments": found, "engine_ms": engine_ms}, b"")
 
 
 def _sound(samples: Samples) -> Sound:
-    return samples.astype(np.float32) / np.float32(32768)
+    return audible(samples.astype(np.float32) / np.float32(32768))
 
 
-def _cuts(path: Path, start: int) -> Iterator[Cut]:
+def _heard(fields: dict[str, Any], wishes: Wishes) -> list[Sound]:
+    """Return a chunk's sound: mixed, or that of each channel in which there is any."""
+    path, channels = Path(fields["path"]), fields["channels"]
+    if fields["whole"]:
+        samples = np.fromfile(path, np.int16)
+        heard = samples if channels is None else samples.reshape(len(channels), -1)
+    else:
+        separate = channels is not None
+        samples = decode_range(path, fields["start"], fields["stop"], track=wishes.track, separate=separate)
+        heard = _picked(samples, channels)
+    return [_sound(channel) for channel in np.atleast_2d(heard)]
+
+
+def _picked(samples: Samples, channels: Sequence[int] | None) -> Samples:
+    """Return some of the channels that are apart; what is mixed, as it is."""
+    if channels is None:
+        return samples
+    # A file may decode to less the second time.
+    none = np.empty((max(channels) + 1, 0), np.int16)
+    return joined([none, samples])[list(channels)]
+
+
+def _cuts(path: Path, start: int, wishes: Wishes) -> Iterator[Cut]:
     splitter = Splitter(start)
-    for block in decode(path):
+    for block in decode(path, track=wishes.track, separate=wishes.separate):
         yield from splitter.push(block)
     yield from splitter.close()
 

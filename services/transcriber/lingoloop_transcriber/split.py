@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingoloop_common.contracts.units import SAMPLE_RATE, WAVEFORM_SAMPLES
-from lingoloop_transcriber.decode import Samples
+from lingoloop_transcriber.decode import Samples, joined
 
 FRAME = WAVEFORM_SAMPLES
 """Samples in a frame of 20 ms, the grain of the search for a quiet place, so that waveforms of chunks are a whole one."""
@@ -23,18 +23,24 @@ SILENCE = 10 ** (-80 / 20) * 32768
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One piece of the ledger: samples [start, end); `samples` is None where there is only silence."""
+    """One piece of the ledger: samples [start, end).
+
+    Attributes:
+        samples: None where there is only silence.
+        channels: those that are not silent, where they are apart; None where they are mixed.
+    """
 
     start: int
     end: int
     samples: Samples | None
+    channels: tuple[int, ...] | None = None
 
 
 class Splitter:
     """Takes samples as they are decoded, gives cuts as soon as they are sure.
 
     Cuts tile the stream: each begins where the one before ended. The same stream gives the same cuts however it is
-    fed, so a plan that goes on after `start` finds the ledger it left.
+    fed, so a plan that goes on after `start` finds the ledger it left. Channels that are apart are cut at the same places.
     """
 
     def __init__(self, start: int = 0) -> None:
@@ -45,32 +51,37 @@ class Splitter:
     def push(self, block: Samples) -> Iterator[Cut]:
         """Take a block; yield the cuts it completes."""
         if self._skip:
-            skipped = min(self._skip, block.size)
+            skipped = min(self._skip, block.shape[-1])
             self._skip -= skipped
-            block = block[skipped:]
-        self._held = np.concatenate((self._held, block))
-        while self._held.size >= LONGEST:
-            yield self._cut(_quietest(self._held[:LONGEST]))
+            block = block[..., skipped:]
+        self._held = joined([self._held, block]) if self._held.size else block
+        while self._held.shape[-1] >= LONGEST:
+            yield self._cut(_quietest(self._held[..., :LONGEST]))
 
     def close(self) -> Iterator[Cut]:
         """The stream has ended; yield the rest."""
         if self._held.size:
-            yield self._cut(self._held.size)
+            yield self._cut(self._held.shape[-1])
 
     def _cut(self, size: int) -> Cut:
-        samples, self._held = self._held[:size], self._held[size:].copy()
+        samples, self._held = self._held[..., :size], self._held[..., size:].copy()
         start, self._at = self._at, self._at + size
-        return Cut(start, self._at, None if _is_silent(samples) else samples)
+        if samples.ndim == 1:
+            return Cut(start, self._at, None if _is_silent(samples) else samples)
+        channels = tuple(number for number, channel in enumerate(samples) if not _is_silent(channel))
+        return Cut(start, self._at, samples if channels else None, channels)
 
 
 def _loudness(samples: Samples) -> NDArray[np.float64]:
-    frames = samples[: samples.size - samples.size % FRAME].reshape(-1, FRAME).astype(np.float64)
-    return np.asarray(np.sqrt(np.mean(frames**2, axis=1)))
+    """Return the root mean square of each frame around its mean, over all channels: an offset is not heard."""
+    whole = samples.shape[-1] - samples.shape[-1] % FRAME
+    frames = np.atleast_2d(samples)[:, :whole].reshape(-1, whole // FRAME, FRAME).astype(np.float64)
+    return np.asarray(np.sqrt(np.mean(np.var(frames, axis=2), axis=0)))
 
 
 def _quietest(samples: Samples) -> int:
     """Return where to cut: the middle of the quietest 200 ms, the latest of equals."""
-    loudness = _loudness(samples[SHORTEST:])
+    loudness = _loudness(samples[..., SHORTEST:])
     smooth = np.convolve(loudness, np.ones(QUIET_FRAMES), mode="valid")
     latest = smooth.size - 1 - int(np.argmin(smooth[::-1]))
     return SHORTEST + (latest + QUIET_FRAMES // 2) * FRAME

@@ -89,6 +89,11 @@ class Wishes(BaseModel):
         return {name: value for name, value in wishes.items() if value != Wishes.model_fields[name].default}
 
     @property
+    def separate(self) -> bool:
+        """Whether each channel is transcribed alone."""
+        return self.channels == "separate"
+
+    @property
     def needed(self) -> frozenset[Ability]:
         """What an engine must be able to do."""
         needs = {
@@ -96,7 +101,7 @@ class Wishes(BaseModel):
             Ability.TRANSLATE: self.task == "translate",
             Ability.HOTWORDS: bool(self.hotwords),
             Ability.DIARIZE: self.diarize,
-            Ability.CHANNELS: self.channels == "separate",
+            Ability.CHANNELS: self.separate,
             Ability.TRACK: self.track > 0,
         }
         return frozenset(ability for ability, needed in needs.items() if needed)

@@ -1,5 +1,7 @@
 """The shape of a transcript: segments and words, in seconds from the recording's start."""
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.alias_generators import to_camel
 
@@ -27,7 +29,7 @@ class Word(Wire):
 
 
 class Segment(Wire):
-    """A piece of text. `index` rises with time and never changes; it is not consecutive across chunks."""
+    """A piece of text. `index` rises with time, through all channels, and never changes; it is not consecutive across chunks."""
 
     index: int
     start: float
@@ -35,6 +37,8 @@ class Segment(Wire):
     text: str
     confidence: float
     words: list[Word] | None = None
+    channel: int | None = None
+    """Where each channel is transcribed alone, the one in which it is said, from 0."""
 
 
 SEGMENTS = TypeAdapter(list[Segment])
@@ -79,3 +83,20 @@ def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end
             )
         )
     return placed
+
+
+def merge_channels(placed: Mapping[int, Sequence[Segment]], chunk_index: int) -> list[Segment]:
+    """Put the segments of a chunk's channels together in order of time, of the lower channel first, and number them anew.
+
+    Args:
+        placed: by channel, in order, as `place_segments` returns them.
+        chunk_index: the chunk's place in the ledger.
+    """
+    together = sorted(
+        ((segment, channel) for channel, segments in placed.items() for segment in segments),
+        key=lambda said: (said[0].start, said[1]),
+    )
+    return [
+        segment.model_copy(update={"index": chunk_index * SEGMENTS_PER_CHUNK + place, "channel": channel})
+        for place, (segment, channel) in enumerate(together[:SEGMENTS_PER_CHUNK])
+    ]

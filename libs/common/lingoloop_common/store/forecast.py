@@ -78,13 +78,13 @@ class _Reading:
 
 
 def _open_run(row: Row) -> OpenRun:
-    total, done = total_ms(row), row["done_samples"] / SAMPLE_RATE
+    total, done, each = total_ms(row), row["done_samples"] / SAMPLE_RATE, row["channels"]
     return OpenRun(
         id=row["id"],
         owner=row["owner"],
         priority=row["priority"],
         small=row["small"],
         waits=row["status"] == RunStatus.QUEUED,
-        served=done,
-        left=None if total is None else max(0.0, total / 1000 - done),
+        served=done * each,
+        left=None if total is None else max(0.0, total / 1000 - done) * each,
     )

@@ -5,7 +5,7 @@ FROM worker w, (SELECT avg(pace) AS pace FROM worker WHERE lane = $1) lane, flee
 WHERE w.lane = $1 AND w.lease_until >= now() AND COALESCE(w.wanted, f.wanted) = 'running'
 
 -- name: open_runs
-SELECT r.id, r.owner, r.priority, r.status, r.planned, r.planned_samples, r.done_samples, a.duration_ms,
+SELECT r.id, r.owner, r.priority, r.status, r.planned, r.planned_samples, r.done_samples, r.channels, a.duration_ms,
        COALESCE(s.served, 0) AS served, j.job_type = 'transcribe_short' AS small
 FROM transcript_run r
 JOIN audio a ON a.id = r.audio_id

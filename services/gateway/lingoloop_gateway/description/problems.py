@@ -40,6 +40,7 @@ MEANINGS: Mapping[str, str] = {
 CAUSES: Mapping[str, str] = {
     "not_audio": "The file holds no sound that can be decoded.",
     "too_long": "The recording is longer than the server takes.",
+    "unfit_audio": "The file has no such sound track, or too many channels to take them one by one.",
     "audio_missing": "The recording is not in the storage any more.",
     "unknown_language": "The engine does not know the language.",
     "too_large": "The file to import is larger than the server takes.",

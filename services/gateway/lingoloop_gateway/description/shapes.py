@@ -175,6 +175,9 @@ class TranscriptSegment(Shape, Segment):
     """A segment with its words."""
 
     words: list[Word]
+    channel: int | None = left_out()
+    """The channel in which it is said, from 0, where each is transcribed alone."""
+
     speaker: str | None = left_out()
     """The label of who speaks."""
 

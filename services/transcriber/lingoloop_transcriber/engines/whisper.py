@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
 from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
@@ -31,9 +29,6 @@ MISSED_LEAST = 1.0
 REFUSED = -1.0
 """Mean log probability below which what another look brought is not believed."""
 
-QUIET, LOUDEST, GAIN_MOST = 0.05, 0.25, 100.0
-"""A chunk that stays below the first (of full scale) is made as loud as the second, by at most the third."""
-
 
 class Whisper:
     """A Whisper model in this process, on one thread: each slot is a process of its own.
@@ -54,14 +49,13 @@ class Whisper:
 
     def detect_language(self, sound: Sound) -> str | None:
         """Return the language of a chunk's first speech; None when nobody speaks in it."""
-        sound = _audible(sound)
         windows = make_windows(find_speech(sound))
         return self._decoder.detect_language(_cut(sound, windows[0])) if windows else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments with word times; silence and noise give none."""
         assert piece.samples is not None  # needs_audio
-        sound = _audible(piece.samples)
+        sound = piece.samples
         speech = find_speech(sound)
         windows = make_windows(speech)
         if not windows:
@@ -90,12 +84,6 @@ class Whisper:
             heard = self._decoder.decode(_cut(sound, [span]), language)
             if not heard.loops and heard.log_probability >= REFUSED:
                 yield from _moved(heard.words, [span])
-
-
-def _audible(sound: Sound) -> Sound:
-    """Raise the level of a quiet recording, which the models would take for silence."""
-    peak = float(np.abs(sound).max(initial=0.0))
-    return sound * np.float32(min(GAIN_MOST, LOUDEST / peak)) if 0 < peak < QUIET else sound
 
 
 def _cut(sound: Sound, window: Sequence[Span]) -> Sound:
