@@ -4,7 +4,7 @@ import functools
 import io
 import struct
 import wave
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -120,6 +120,23 @@ def spoken(
     return _mux(
         container, audio=audio, video=picture, seconds=seconds, seekable=seekable, voiced=(samples, rate)
     )
+
+
+def streamed(
+    container: str, codec: str, channels: Samples, *, rate: int, options: Mapping[str, str] | None = None
+) -> bytes:
+    """Return channels, shape (channels, samples), as they come out of a pipe: nothing is filled in at the end."""
+    out, layout = _Pipe(), {1: "mono", 2: "stereo"}[len(channels)]
+    with av.open(out, "w", format=container, options=dict(options or {})) as file:
+        voice: Any = file.add_stream(codec, rate=rate, layout=layout)
+        context = voice.codec_context
+        fit = av.AudioResampler(context.format, layout, rate, frame_size=context.frame_size or 1024)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="s16p", layout=layout)
+        frame.sample_rate, frame.pts = rate, 0
+        for piece in [*fit.resample(frame), *fit.resample(None)]:
+            file.mux(voice.encode(piece))
+        file.mux(voice.encode(None))
+    return out.getvalue()
 
 
 def without_duration(seconds: float = 3.0) -> bytes:

@@ -73,7 +73,10 @@ def joined(pieces: Sequence[Samples]) -> Samples:
     if pieces[0].ndim == 1:
         return np.concatenate(pieces)
     most = max(len(piece) for piece in pieces)
-    return np.concatenate([np.pad(piece, ((0, most - len(piece)), (0, 0))) for piece in pieces], axis=1)
+    wide = [
+        piece if len(piece) == most else np.pad(piece, ((0, most - len(piece)), (0, 0))) for piece in pieces
+    ]
+    return np.concatenate(wide, axis=1)
 
 
 class _Converter:
