@@ -71,7 +71,7 @@ def test_a_live_recording_does_say_nothing(tmp_path: Path) -> None:
         assert duration_ms(opened, stream) is None
 
 
-@pytest.mark.parametrize("rate", [1_000, 8_001, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000, 3864_000])
+@pytest.mark.parametrize("rate", [1_000, 8_001, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000, 384_000])
 def test_any_rate_is_heard(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "sound.wav"
     if rate == 1_000:  # holds nothing beyond 500 Hz
@@ -117,7 +117,7 @@ def test_sound_whose_time_stamps_jump_is_heard_as_long_as_it_is(tmp_path: Path) 
             frame = av.AudioFrame.from_ndarray(part, format="s16", layout="stereo")
             frame.sample_rate = SAMPLE_RATE
             frame.pts = at + 5000 * (number // 7)  # a gap now and then
-            for packet in stream.encode(frame):  # type: ignore[attr-defined]
+            for packet in stream.encode(frame):
                 file.mux(packet)
     check(path, slack=0.001)
 

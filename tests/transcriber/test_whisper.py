@@ -99,7 +99,8 @@ def test_a_speaker_at_minus_50_db_beside_a_loud_one_is_understood(
     whisper: Whisper, clips: list[Clip], loud: int, quiet: int
 ) -> None:
     def at(clip: Clip, decibels: float) -> Samples:
-        return (clip.samples / np.abs(clip.samples).max() * 32767 * 10 ** (decibels / 20)).astype(np.int16)
+        factor = 32767 / np.abs(clip.samples).max() * 10 ** (decibels / 20)
+        return np.asarray(clip.samples * factor, np.int16)
 
     pause = np.zeros(RATE // 2, np.int16)
     turns = [at(clips[loud], -6), pause, at(clips[quiet], -50), pause]
