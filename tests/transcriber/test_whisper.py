@@ -8,7 +8,7 @@ import pytest
 from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Piece, Sound, UnknownLanguage
-from lingoloop_transcriber.engines.decoder import Heard
+from lingoloop_transcriber.engines.decoder import Heard, Prompt
 from lingoloop_transcriber.engines.whisper import Whisper
 from lingoloop_transcriber.loudness import audible
 from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips, word_error_rate
@@ -127,8 +127,8 @@ def test_what_the_first_look_misses_is_looked_at_again(
     """A decoder that drops the second half of long windows, as greedy decoding does where speakers change."""
     decode = whisper._decoder.decode
 
-    def forgetful(sound: Sound, language: str) -> Heard:
-        heard = decode(sound, language)
+    def forgetful(sound: Sound, told: Prompt) -> Heard:
+        heard = decode(sound, told)
         kept = [word for word in heard.words if word.end < 4 or sound.size < 6 * RATE]
         return Heard(kept, heard.log_probability, heard.loops)
 
@@ -143,8 +143,8 @@ def test_a_loop_is_decoded_again_in_halves_and_never_written(
     decode = whisper._decoder.decode
     sizes = []
 
-    def looping(sound: Sound, language: str) -> Heard:
-        heard = decode(sound, language)
+    def looping(sound: Sound, told: Prompt) -> Heard:
+        heard = decode(sound, told)
         sizes.append(sound.size)
         return Heard(heard.words[:1], 0.0, loops=True) if len(sizes) == 1 else heard
 
