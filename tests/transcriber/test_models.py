@@ -1,7 +1,9 @@
 """A model is put together or fetched once a host, is loaded only when it is whole and its sum is right, and else says so."""
 
+import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,7 +70,12 @@ def test_many_slots_that_start_at_once_join_it_once(
 ) -> None:
     joined = []
     join = models_module._join
-    monkeypatch.setattr(models_module, "_join", lambda *args: joined.append(args) or join(*args))
+
+    def noted(parts: Sequence[Path], target: Path) -> str:
+        joined.append(target)
+        return join(parts, target)
+
+    monkeypatch.setattr(models_module, "_join", noted)
     with ThreadPoolExecutor(8) as slots:
         found = set(slots.map(lambda _: find_model("half", cache), range(8)))
     assert len(found) == len(joined) == 1
@@ -113,7 +120,7 @@ def test_a_folder_s_sum_is_checked_where_it_is_given_and_once_a_host(
 ) -> None:
     assert find_model(str(folder), cache, sha256(WHOLE).upper()) == folder
     with monkeypatch.context() as unreadable:
-        unreadable.setattr(models_module.hashlib, "file_digest", None)
+        unreadable.setattr(hashlib, "file_digest", None)
         assert find_model(str(folder), cache, sha256(WHOLE)) == folder
     weights = folder / "model.bin"
     weights.write_bytes(b"x" * len(WHOLE))

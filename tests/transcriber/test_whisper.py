@@ -8,7 +8,9 @@ import pytest
 from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Piece, Sound, UnknownLanguage
+from lingoloop_transcriber.engines import whisper as whisper_module
 from lingoloop_transcriber.engines.decoder import Heard, Prompt
+from lingoloop_transcriber.engines.speech import Span
 from lingoloop_transcriber.engines.whisper import Whisper
 from lingoloop_transcriber.loudness import audible
 from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips, word_error_rate
@@ -32,9 +34,10 @@ def clips() -> list[Clip]:
     return librivox_clips()
 
 
-def hear(whisper: Whisper, samples: Samples, language: str | None = "en") -> list[Segment]:
+def hear(whisper: Whisper, samples: Samples, language: str | None = "en", **wishes: object) -> list[Segment]:
     sound = audible(samples.astype(np.float32) / np.float32(32768))
-    return whisper.transcribe(Piece(sound, samples.size / RATE, Wishes(language=language)))
+    asked = Wishes.model_validate({"language": language, **wishes})
+    return whisper.transcribe(Piece(sound, samples.size / RATE, asked))
 
 
 def text_of(segments: list[Segment]) -> str:
@@ -176,6 +179,63 @@ def test_a_language_is_recognised(whisper: Whisper, clips: list[Clip]) -> None:
     sound = chinese.samples.astype(np.float32) / np.float32(32768)
     assert whisper.detect_language(sound) == "zh"
     assert text_of(hear(whisper, chinese.samples, "zh")).endswith("分析")
+
+
+@pytest.mark.parametrize(
+    ("language", "first"), [(None, "广州市"), ("zh", "广州市"), ("zh-Hans", "广州市"), ("zh-Hant", "廣州市")]
+)
+def test_chinese_is_in_the_script_asked_for_without_spaces(
+    whisper: Whisper, language: str | None, first: str
+) -> None:
+    [chinese] = shared_clips(language="zh")
+    text = text_of(hear(whisper, chinese.samples, language))
+    assert text.startswith(first)
+    assert " " not in text
+
+
+def test_hot_words_are_heard_where_they_are_said(whisper: Whisper) -> None:
+    [chinese] = shared_clips(language="zh")
+    assert "房地产" not in text_of(hear(whisper, chinese.samples, "zh"))
+    text = text_of(hear(whisper, chinese.samples, "zh", hotwords=["房地产", "中介"]))
+    assert text.replace("、", "") == chinese.words
+
+
+def test_hot_words_that_nobody_says_change_little(whisper: Whisper, clips: list[Clip]) -> None:
+    hotwords = ["Kubernetes", "LingoLoop", "PostgreSQL", "Kafka", "Ouagadougou"] * 10
+    heard = " ".join(text_of(hear(whisper, clip.samples, hotwords=hotwords)) for clip in clips)
+    assert word_error_rate(" ".join(clip.words for clip in clips), heard) <= 0.12, heard
+
+
+@pytest.mark.parametrize("loudness", [0, 600])
+def test_hot_words_are_not_repeated_where_nobody_speaks(
+    whisper: Whisper, loudness: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the first gate takes all for speech."""
+    monkeypatch.setattr(whisper_module, "find_speech", lambda sound: [Span(0, sound.size / RATE)])
+    sound = np.random.default_rng(1).normal(0, loudness, 8 * RATE).astype(np.int16)
+    assert "lingo" not in text_of(hear(whisper, sound, hotwords=["LingoLoop"])).lower()
+
+
+def test_what_is_translated_is_english_and_not_said_twice(whisper: Whisper) -> None:
+    [chinese] = shared_clips(language="zh")
+    segments = hear(whisper, chinese.samples, "zh", task="translate")
+    text = text_of(segments)
+    assert text.isascii()
+    assert 5 <= len(text.split()) <= 20
+    assert len(text.split()) == sum(len(segment.words or ()) for segment in segments)
+
+
+def test_a_language_that_changes_is_followed(whisper: Whisper, clips: list[Clip]) -> None:
+    [chinese] = shared_clips(language="zh")
+    pause = np.zeros(RATE // 2, np.int16)
+    parts = [clips[0], chinese, clips[1]]
+    sound = np.concatenate([piece for clip in parts for piece in (clip.samples, pause)])
+    segments = hear(whisper, sound, "multi")
+    middle = clips[0].seconds + 0.5
+    heard = [segment for segment in segments if middle < segment.start < middle + chinese.seconds]
+    assert text_of(heard).startswith("广州市")
+    rest = " ".join(segment.text for segment in segments if segment not in heard)
+    assert word_error_rate(f"{clips[0].words} {clips[1].words}", rest) <= 0.15, rest
 
 
 @pytest.mark.parametrize("loudness", [30, 3000])

@@ -25,7 +25,10 @@ OTHERS = {
     "LINGOLOOP_DATA",
     "LINGOLOOP_TOKEN",
     "LINGOLOOP_URL",
+    "MODEL_SHA256",
     "SIMULATED_MS_PER_SECOND",
+    "WHISPER_COMPUTE_TYPE",
+    "WHISPER_DEVICE",
 }
 """Variables that are read outside the services' settings."""
 

@@ -135,7 +135,7 @@ class Decoder:
             encoded, tokenizer.sot_sequence, [tokens[:loop]], [frames], median_filter_width=7
         )[0]
         return Heard(
-            words=_timed_words(tokenizer, tokens[:loop], aligned),
+            words=_timed_words(tokenizer, tokens[:loop], aligned, english=told.translate),
             log_probability=result.scores[0],
             loops=loop is not None or len(tokens) >= limit,
         )
@@ -151,10 +151,9 @@ class Decoder:
             if code not in self.languages:
                 raise UnknownLanguage(f"this Whisper model does not know the language {code!r}")
             task = "translate" if told.translate else "transcribe"
-            tokenizer = Tokenizer(self._tokens, self.multilingual, task=task, language=code)
-            if told.translate:  # its words are English ones, whatever is spoken
-                tokenizer.language_code = "en"
-            self._tokenizers[code, told.translate] = tokenizer
+            self._tokenizers[code, told.translate] = Tokenizer(
+                self._tokens, self.multilingual, task=task, language=code
+            )
         return self._tokenizers[code, told.translate]
 
     def _encode(self, sound: Sound) -> tuple[ctranslate2.StorageView, int]:
@@ -179,11 +178,15 @@ def find_loop(tokens: Sequence[int]) -> int | None:
     return None
 
 
-def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any) -> list[Word]:
-    """Join tokens to words, with the times at which the decoder's attention reached them."""
+def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any, *, english: bool) -> list[Word]:
+    """Join tokens to words, with the times at which the decoder's attention reached them.
+
+    `english`: what is written is, whatever language the tokenizer is for.
+    """
     if not tokens:
         return []
-    texts, pieces = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    split = tokenizer.split_tokens_on_spaces if english else tokenizer.split_to_word_tokens
+    texts, pieces = split([*tokens, tokenizer.eot])
     text_steps, time_steps = np.array(alignment.alignments).T
     reached = np.concatenate(([True], np.diff(text_steps) > 0))
     times = time_steps[reached] / STEPS_PER_SECOND

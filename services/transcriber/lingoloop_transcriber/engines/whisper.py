@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes
 from lingoloop_common.contracts.transcript import Segment, Word
@@ -40,7 +41,7 @@ class Whisper:
     All is decided at temperature 0: the same chunk gives the same words, whoever does it, however often.
     """
 
-    needs_audio = True
+    needs_audio: ClassVar[bool] = True
 
     def __init__(self, model: str | None) -> None:
         self._decoder = load_decoder(model or DEFAULT_MODELS["whisper"])

@@ -39,10 +39,10 @@ def load_decoder(model: str) -> Decoder:
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
     compute_type = settings.whisper_compute_type or COMPUTE_TYPES[device]
-    folder = find_model(model, default_cache(), settings.model_sha256)
     able = ctranslate2.get_supported_compute_types(device) if _is_here(device) else set()
     if compute_type not in able:
         raise EngineError(_refusal(device, compute_type, able))
+    folder = find_model(model, default_cache(), settings.model_sha256)
     try:
         return Decoder(folder, device=device, compute_type=compute_type)
     except Exception as error:  # the tokenizer's file is read by a library that raises plain ones
