@@ -1,8 +1,8 @@
-"""Hot words before a decoder's text: as many as fit, and none written that nobody said."""
+"""Hot words before a decoder's text: as many as fit, and believed only where one takes the place of something like it."""
 
 import pytest
 
-from lingoloop_transcriber.engines.hotwords import fitting, is_echo
+from lingoloop_transcriber.engines.hotwords import fitting, is_better
 
 
 def letters(text: str) -> list[int]:
@@ -17,16 +17,23 @@ def test_as_many_as_fit_are_told_each_whole(most: int, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "echo"),
+    ("text", "without", "better"),
     [
-        (" LingoLoop", True),
-        (" lingoloop, Lingo-Loop. New York!", True),
-        (" 李白，李白", True),
-        (" LingoLoop is new", False),
-        (" New", False),
-        ("", False),
-        (" ...", False),
+        (" We run Kubernetes here.", " We run Cooper Netties here.", True),
+        (" LingoLoop.", " Lingo Luke.", True),
+        (" 广州市、房地产中介协会分析", " 廣州市 佛地產 中間協會分析", True),  # whatever the script
+        (" Kubernetes and Kubernetes", " Kubernetes and cooper netties", True),
+        (" We run it here", " We ran it here.", False),  # no hot word
+        (" Kubernetes, here", " Kubernetes here.", False),  # heard anyway
+        (
+            " Kubernetes,",
+            " And I say a bunch of different words.",
+            False,
+        ),  # repeated, what was said is dropped
+        (" LingoLoop", "", False),  # nobody spoke
+        (" LingoLoop", " you", False),
+        (" Kubernetes is new. Kubernetes is new.", " Cooper netties is new.", False),  # said twice
     ],
 )
-def test_text_of_hot_words_alone_is_told(text: str, echo: bool) -> None:
-    assert is_echo(text, ["LingoLoop", "New York", "李白", "Lingo", "-"]) == echo
+def test_what_they_bring_is_believed(text: str, without: str, better: bool) -> None:
+    assert is_better(text, without, ["LingoLoop", "kubernetes", "房地产", "-"]) == better

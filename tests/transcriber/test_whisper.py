@@ -200,10 +200,11 @@ def test_hot_words_are_heard_where_they_are_said(whisper: Whisper) -> None:
     assert text.replace("、", "") == chinese.words
 
 
-def test_hot_words_that_nobody_says_change_little(whisper: Whisper, clips: list[Clip]) -> None:
-    hotwords = ["Kubernetes", "LingoLoop", "PostgreSQL", "Kafka", "Ouagadougou"] * 10
-    heard = " ".join(text_of(hear(whisper, clip.samples, hotwords=hotwords)) for clip in clips)
-    assert word_error_rate(" ".join(clip.words for clip in clips), heard) <= 0.12, heard
+def test_hot_words_that_nobody_says_change_nothing(whisper: Whisper, clips: list[Clip]) -> None:
+    """Though with so many before its text, this decoder writes nothing but them in some windows of speech."""
+    hotwords = ["Kubernetes", "LingoLoop", "PostgreSQL", "Kafka", "Ouagadougou"] * 40
+    samples = np.concatenate([clip.samples for clip in clips])
+    assert hear(whisper, samples, hotwords=hotwords) == hear(whisper, samples)
 
 
 @pytest.mark.parametrize("loudness", [0, 600])
@@ -213,7 +214,7 @@ def test_hot_words_are_not_repeated_where_nobody_speaks(
     """Even where the first gate takes all for speech."""
     monkeypatch.setattr(whisper_module, "find_speech", lambda sound: [Span(0, sound.size / RATE)])
     sound = np.random.default_rng(1).normal(0, loudness, 8 * RATE).astype(np.int16)
-    assert "lingo" not in text_of(hear(whisper, sound, hotwords=["LingoLoop"])).lower()
+    assert hear(whisper, sound, hotwords=["LingoLoop"]) == hear(whisper, sound)
 
 
 def test_what_is_translated_is_english_and_not_said_twice(whisper: Whisper) -> None:
@@ -222,7 +223,14 @@ def test_what_is_translated_is_english_and_not_said_twice(whisper: Whisper) -> N
     text = text_of(segments)
     assert text.isascii()
     assert 5 <= len(text.split()) <= 20
-    assert len(text.split()) == sum(len(segment.words or ()) for segment in segments)
+
+
+def test_translated_words_are_whole(whisper: Whisper, clips: list[Clip]) -> None:
+    """The tokenizer of a language without spaces would cut between any two tokens."""
+    segments = hear(whisper, clips[0].samples, "zh", task="translate")
+    assert "Dashwood" in text_of(segments)
+    words = [word.word for segment in segments for word in segment.words or ()]
+    assert len(words) == len("".join(words).split())
 
 
 def test_a_language_that_changes_is_followed(whisper: Whisper, clips: list[Clip]) -> None:

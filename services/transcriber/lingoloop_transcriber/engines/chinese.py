@@ -41,6 +41,12 @@ def script_of(language: str) -> str | None:
     return asked[-1] if asked and "hans" not in parts else SIMPLIFIED
 
 
+def simplified(text: str) -> str:
+    """Return a text in simplified characters, so that texts can be compared."""
+    found: str = _converter(SIMPLIFIED).convert(text)
+    return found
+
+
 def write_chinese(words: Sequence[Word], script: str) -> list[Word]:
     """Return a stretch's words, in order, as they are written in Chinese."""
     heard = "".join(word.word for word in words)

@@ -7,7 +7,7 @@ Supervision", section 2; figures in docs/performance.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tokenizers import Tokenizer as TokenizerFile
 
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines import Sound, UnknownLanguage
-from lingoloop_transcriber.engines.hotwords import fitting
+from lingoloop_transcriber.engines.hotwords import fitting, is_better
 
 FRAMES_PER_SECOND = 100
 STEPS_PER_SECOND = 50
@@ -69,6 +69,11 @@ class Heard:
     log_probability: float
     loops: bool
 
+    @property
+    def text(self) -> str:
+        """The words as they are written."""
+        return "".join(word.word for word in self.words)
+
 
 class Decoder:
     """A loaded model; used by one thread at a time.
@@ -116,8 +121,16 @@ class Decoder:
         Raises:
             UnknownLanguage: the model does not know the language.
         """
-        tokenizer = self._tokenizer(told)
         encoded, frames = self._encode(sound)
+        heard = self._decode(encoded, frames, replace(told, hotwords=()))
+        if told.hotwords:
+            hot = self._decode(encoded, frames, told)
+            if not hot.loops and is_better(hot.text, heard.text, told.hotwords):
+                return hot
+        return heard
+
+    def _decode(self, encoded: ctranslate2.StorageView, frames: int, told: Prompt) -> Heard:
+        tokenizer = self._tokenizer(told)
         prompt = [*self._before(tokenizer, told), *tokenizer.sot_sequence, tokenizer.no_timestamps]
         limit = min(TOKENS_MOST, 10 + frames * TOKENS_PER_SECOND // FRAMES_PER_SECOND)
         result = self._model.generate(

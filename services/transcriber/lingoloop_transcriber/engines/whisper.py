@@ -1,7 +1,6 @@
 """`whisper`: a chunk's speech becomes timed words; what was heard but not written is tried again on its own."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes
@@ -9,8 +8,7 @@ from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.engines.chinese import script_of, write_chinese
-from lingoloop_transcriber.engines.decoder import Heard, Prompt
-from lingoloop_transcriber.engines.hotwords import is_echo
+from lingoloop_transcriber.engines.decoder import Prompt
 from lingoloop_transcriber.engines.languages import Stretch, by_language
 from lingoloop_transcriber.engines.sentences import make_segments
 from lingoloop_transcriber.engines.speech import Span, extent, find_speech, halve, make_windows, missed_speech
@@ -93,7 +91,7 @@ class Whisper:
 
     def _decode(self, sound: Sound, window: Sequence[Span], prompt: Prompt, halvings: int) -> Iterator[Word]:
         """Decode a window; one that loops, or that the model is unsure of, again in halves."""
-        heard = self._listen(_cut(sound, window), prompt)
+        heard = self._decoder.decode(_cut(sound, window), prompt)
         doubtful = heard.loops or heard.log_probability < UNSURE
         if doubtful and halvings and extent(window).seconds >= SHORTEST_HALVED:
             for half in halve(window):
@@ -103,18 +101,9 @@ class Whisper:
 
     def _another_look(self, sound: Sound, missed: Iterable[Span], prompt: Prompt) -> Iterator[Word]:
         for span in missed:
-            heard = self._listen(_cut(sound, [span]), prompt)
+            heard = self._decoder.decode(_cut(sound, [span]), prompt)
             if not heard.loops and heard.log_probability >= REFUSED:
                 yield from _moved(heard.words, [span])
-
-    def _listen(self, sound: Sound, prompt: Prompt) -> Heard:
-        """Decode sound; if only hot words come out, they are believed only where something is heard without them too."""
-        heard = self._decoder.decode(sound, prompt)
-        if prompt.hotwords and is_echo("".join(word.word for word in heard.words), prompt.hotwords):
-            without = self._decoder.decode(sound, replace(prompt, hotwords=()))
-            if without.loops or without.log_probability < UNSURE:
-                return without
-        return heard
 
 
 def _cut(sound: Sound, window: Sequence[Span]) -> Sound:
