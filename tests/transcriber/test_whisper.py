@@ -162,8 +162,10 @@ def test_a_region_does_not_change_the_language_and_an_unknown_one_is_named(
     whisper: Whisper, clips: list[Clip]
 ) -> None:
     assert hear(whisper, clips[1].samples, "en-GB") == hear(whisper, clips[1].samples, "en")
-    with pytest.raises(UnknownLanguage, match="'tlh'"):
-        hear(whisper, clips[1].samples, "tlh")
+    for unknown in ("tlh", "yue"):  # Cantonese came with a later model
+        assert unknown not in (whisper.abilities.languages or ())
+        with pytest.raises(UnknownLanguage, match=f"'{unknown}'"):
+            hear(whisper, clips[1].samples, unknown)
 
 
 def test_noise_costs_no_decoding(whisper: Whisper, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,11 +202,13 @@ def test_hot_words_are_heard_where_they_are_said(whisper: Whisper) -> None:
     assert text.replace("、", "") == chinese.words
 
 
-def test_hot_words_that_nobody_says_change_nothing(whisper: Whisper, clips: list[Clip]) -> None:
+def test_hot_words_that_nobody_says_change_nothing(whisper: Whisper) -> None:
     """Though with so many before its text, this decoder writes nothing but them in some windows of speech."""
-    hotwords = ["Kubernetes", "LingoLoop", "PostgreSQL", "Kafka", "Ouagadougou"] * 40
-    samples = np.concatenate([clip.samples for clip in clips])
-    assert hear(whisper, samples, hotwords=hotwords) == hear(whisper, samples)
+    names = (
+        "Kubernetes LingoLoop PostgreSQL Kafka Ouagadougou Tuckman Ibsen Reykjavik Terraform Grafana Wroclaw"
+    )
+    [clip] = [clip for clip in shared_clips() if clip.name.startswith("mfa")]
+    assert hear(whisper, clip.samples, hotwords=names.split() * 18) == hear(whisper, clip.samples)
 
 
 @pytest.mark.parametrize("loudness", [0, 600])
