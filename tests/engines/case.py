@@ -7,6 +7,7 @@ import numpy as np
 from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Engine, Piece, Sound
+from lingoloop_transcriber.loudness import audible
 from tests.speech import RATE, Samples
 
 
@@ -33,5 +34,5 @@ class Case:
 
 
 def sound_of(samples: Samples) -> Sound:
-    """Return samples as engines take them."""
-    return samples.astype(np.float32) / np.float32(32768)
+    """Return samples as a slot gives them to engines."""
+    return audible(samples.astype(np.float32) / np.float32(32768))
