@@ -6,7 +6,7 @@ FILE ?= examples/talk.ogg
 BIN := .venv/bin
 PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop
 STAMP := .venv/.done
-CODE = $(wildcard libs services tests bench)
+CODE = $(wildcard libs services tests bench examples/engine)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-all test-servers check fmt lock bench chaos clean
@@ -50,7 +50,7 @@ check: setup ## lint, format, types, import rules, dead code, dependencies
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/vulture $(CODE)
-	@for package in $(PACKAGES); do (set -x; cd $$package && $(abspath $(BIN))/deptry .) || exit 1; done
+	@for package in $(PACKAGES) examples/engine; do (set -x; cd $$package && $(abspath $(BIN))/deptry .) || exit 1; done
 
 fmt: setup ## format the code, mend what can be mended
 	$(BIN)/ruff check --fix $(CODE)

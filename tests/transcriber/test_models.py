@@ -1,15 +1,22 @@
-"""A model is put together once, is loaded only when its sum is right, and a folder without one is refused."""
+"""A model is put together or fetched once a host, is loaded only when it is whole and its sum is right, and else says so."""
 
 import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.engines import models as models_module
-from lingoloop_transcriber.engines.models import Packaged, default_cache, find_model
+from lingoloop_transcriber.engines.models import Packaged, default_cache, find_model, is_folder
+from tests.transcriber.model_hub import sha256
 
 PARTS = [b"first half, ", b"second half"]
+WHOLE = b"".join(PARTS)
+FILES = {"model.bin": WHOLE, "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b"a"}
 
 
 @pytest.fixture
@@ -22,74 +29,131 @@ def two_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         (folder.parent / "__init__.py").touch()
         (folder / f"model.bin.part{number}").write_bytes(part)
         folders.append(folder)
-    (folders[1] / "config.json").write_text("{}")
-    (folders[1] / "vocabulary.txt").write_text("a")
+    for name, data in FILES.items():
+        if name != "model.bin":
+            (folders[1] / name).write_bytes(data)
     (folders[1] / "unrelated.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     names = tuple((folder.parent.name, "data") for folder in folders)
-    packaged = Packaged(names, hashlib.sha256(b"".join(PARTS)).hexdigest())
-    monkeypatch.setattr(models_module, "PACKAGED", {"half": packaged})
+    monkeypatch.setattr(models_module, "PACKAGED", {"half": Packaged(names, sha256(WHOLE))})
     return folders
 
 
-def test_a_model_in_parts_is_joined_with_its_files(two_packages: list[Path], tmp_path: Path) -> None:
-    folder = find_model("half", tmp_path / "cache")
-    assert (folder / "model.bin").read_bytes() == b"".join(PARTS)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.bin", "vocabulary.txt"]
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a model."""
+    made = tmp_path / "a model"
+    made.mkdir()
+    for name, data in FILES.items():
+        (made / name).write_bytes(data)
+    return made
 
 
-def test_it_is_joined_once(two_packages: list[Path], tmp_path: Path) -> None:
-    first = find_model("half", tmp_path / "cache")
-    (two_packages[0] / "model.bin.part1").write_bytes(b"not read again")
-    assert find_model("half", tmp_path / "cache") == first
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
 
 
-def test_a_damaged_model_is_refused_and_leaves_nothing(two_packages: list[Path], tmp_path: Path) -> None:
-    (two_packages[0] / "model.bin.part1").write_bytes(b"damaged")
-    with pytest.raises(EngineError, match="damaged"):
-        find_model("half", tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+def test_a_model_in_parts_is_joined_with_its_files(two_packages: list[Path], cache: Path) -> None:
+    made = find_model("half", cache)
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == FILES
 
 
-def test_the_slower_of_two_processes_takes_what_the_faster_one_made(
-    two_packages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_it_is_joined_once(two_packages: list[Path], cache: Path) -> None:
+    first = find_model("half", cache)
+    (two_packages[0] / "model.bin.part1").write_bytes(b"-" * len(PARTS[0]))  # not read again
+    assert find_model("half", cache) == first
+
+
+def test_many_slots_that_start_at_once_join_it_once(
+    two_packages: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[Path] = []
-    original = Path.rename
+    joined = []
+    join = models_module._join
 
-    def rename(self: Path, target: Path) -> Path:
-        if not made:
-            made.append(Path())
-            made[0] = find_model("half", tmp_path / "cache")
-        return original(self, target)
+    def noted(parts: Sequence[Path], target: Path) -> str:
+        joined.append(target)
+        return join(parts, target)
 
-    monkeypatch.setattr(Path, "rename", rename)
-    assert find_model("half", tmp_path / "cache") == made[0]
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [made[0].name]
+    monkeypatch.setattr(models_module, "_join", noted)
+    with ThreadPoolExecutor(8) as slots:
+        found = set(slots.map(lambda _: find_model("half", cache), range(8)))
+    assert len(found) == len(joined) == 1
+
+
+def test_one_that_was_cut_short_since_is_joined_again(two_packages: list[Path], cache: Path) -> None:
+    made = find_model("half", cache)
+    (made / "model.bin").write_bytes(b"cut short")
+    assert (find_model("half", cache) / "model.bin").read_bytes() == WHOLE
+
+
+def test_a_damaged_model_is_refused_and_leaves_nothing(two_packages: list[Path], cache: Path) -> None:
+    (two_packages[0] / "model.bin.part1").write_bytes(b"damaged")
+    with pytest.raises(EngineError, match=r"damaged.*reinstall"):
+        find_model("half", cache)
+    assert [path.name for path in cache.iterdir()] == ["half.lock"]
 
 
 def test_a_model_whose_second_package_is_missing_is_left_to_the_hub(
-    two_packages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two_packages: list[Path], cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packaged = Packaged((("half_a_model_1", "data"), ("half_a_model_9", "data")), "0")
     monkeypatch.setattr(models_module, "PACKAGED", {"half": packaged})
-    monkeypatch.setattr(models_module, "download_model", lambda name: f"/hub/{name}")
-    assert find_model("half", tmp_path / "cache") == Path("/hub/half")
+    monkeypatch.setattr(models_module, "download_model", lambda name: str(folder))
+    assert find_model("half", cache) == folder
 
 
-def test_a_folder_with_a_model_is_taken_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "model.bin").touch()
-    assert find_model(str(tmp_path), tmp_path / "cache") == tmp_path
+def test_a_folder_with_a_model_is_taken_as_it_is(folder: Path, cache: Path) -> None:
+    assert find_model(str(folder), cache) == folder
+    assert not cache.exists()
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"model\.bin is missing"):
-        find_model(str(tmp_path), tmp_path / "cache")
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_that_lacks_a_file_is_refused(folder: Path, cache: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(EngineError, match=r"it lacks \w+\.\w+; set MODEL"):
+        find_model(str(folder), cache)
 
 
-def test_a_name_that_nobody_knows_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_s_sum_is_checked_where_it_is_given_and_once_a_host(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_model(str(folder), cache, sha256(WHOLE).upper()) == folder
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(hashlib, "file_digest", None)
+        assert find_model(str(folder), cache, sha256(WHOLE)) == folder
+    weights = folder / "model.bin"
+    weights.write_bytes(b"x" * len(WHOLE))
+    os.utime(weights, (1, 1))
+    with pytest.raises(EngineError, match="not what MODEL_SHA256 says"):
+        find_model(str(folder), cache, sha256(WHOLE))
+
+
+def test_a_cache_that_cannot_be_written_is_named(two_packages: list[Path], cache: Path) -> None:
+    cache.touch()
+    with pytest.raises(EngineError, match=r"kept ready.*LINGOLOOP_CACHE"):
+        find_model("half", cache)
+
+
+def test_a_name_that_nobody_knows_is_refused_with_what_to_do(cache: Path) -> None:
     with pytest.raises(EngineError, match=r"'enormous' is not here.*set MODEL to a folder"):
-        find_model("enormous", tmp_path)
+        find_model("enormous", cache)
+
+
+@pytest.mark.parametrize(
+    ("model", "yes"),
+    [("base", False), ("Systran/faster-whisper-small", False), ("/models/small", True), ("./small", True)],
+)
+def test_what_can_be_on_the_hub_is_told_from_a_path(model: str, yes: bool) -> None:
+    assert is_folder(model) == yes
+
+
+def test_a_path_that_is_there_is_a_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "models" / "small")
+    monkeypatch.chdir(tmp_path)
+    assert is_folder("models/small")
 
 
 def test_the_cache_is_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

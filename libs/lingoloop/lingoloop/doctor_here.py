@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic_settings import BaseSettings
@@ -26,7 +25,10 @@ OTHERS = {
     "LINGOLOOP_DATA",
     "LINGOLOOP_TOKEN",
     "LINGOLOOP_URL",
+    "MODEL_SHA256",
     "SIMULATED_MS_PER_SECOND",
+    "WHISPER_COMPUTE_TYPE",
+    "WHISPER_DEVICE",
 }
 """Variables that are read outside the services' settings."""
 
@@ -96,12 +98,16 @@ def check_model(setup: Setup) -> Finding:
 def _whisper_model(model: str) -> Finding:
     from faster_whisper import download_model  # noqa: PLC0415  (takes a second that other commands need not wait)
 
-    from lingoloop_transcriber.engines.models import PACKAGED, default_cache, find_model  # noqa: PLC0415
+    from lingoloop_transcriber.engines.models import (  # noqa: PLC0415
+        PACKAGED,
+        default_cache,
+        find_model,
+        is_folder,
+        packaged_folders,
+    )
 
-    packaged = PACKAGED.get(model)
-    if packaged and not all(find_spec(package) for package, _ in packaged.folders):
-        packaged = None
-    if os.sep not in model and not packaged:
+    packaged = PACKAGED[model] if packaged_folders(model) else None
+    if not is_folder(model) and not packaged:
         try:  # a look must not fetch gigabytes
             return ok(f"{model} in {download_model(model, local_files_only=True)}")
         except (ValueError, OSError):

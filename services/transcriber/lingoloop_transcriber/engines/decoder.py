@@ -7,7 +7,7 @@ Supervision", section 2; figures in docs/performance.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tokenizers import Tokenizer as TokenizerFile
 
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines import Sound, UnknownLanguage
+from lingoloop_transcriber.engines.hotwords import fitting, is_better
 
 FRAMES_PER_SECOND = 100
 STEPS_PER_SECOND = 50
@@ -33,12 +34,28 @@ TOKENS_PER_SECOND = 8
 TOKENS_MOST = 224
 """A decoder that goes beyond these repeats itself: nobody speaks that fast."""
 
+HOTWORD_TOKENS_MOST = 448 - TOKENS_MOST - 8
+"""The decoder has 448 places; eight are left for what marks the parts of its text."""
+
 LOOP_TOKENS_MOST = 12
 LOOP_REPEATS = 4
 """A loop is a phrase of up to so many tokens that is said so often in a row: greedy decoders get caught in them."""
 
 PREPENDED, APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it, and to the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the decoder is told before it listens.
+
+    `language` is a code like `en` or `zh-CN`, of which only the language counts; `translate`: it writes English; of
+    `hotwords` it is told as many as fit.
+    """
+
+    language: str
+    translate: bool = False
+    hotwords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +69,69 @@ class Heard:
     log_probability: float
     loops: bool
 
+    @property
+    def text(self) -> str:
+        """The words as they are written."""
+        return "".join(word.word for word in self.words)
+
 
 class Decoder:
     """A loaded model; used by one thread at a time.
 
     Args:
         folder: a CTranslate2 Whisper model with its tokenizer.
+        device: `cpu` or `cuda`.
+        compute_type: CTranslate2's name of the numbers that it reckons with.
 
     Raises:
-        RuntimeError, ValueError, OSError: there is no such model in the folder.
+        RuntimeError, ValueError, OSError: there is no such model in the folder, or no such device.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "int8") -> None:
         self._model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=1
+            str(folder), device=device, compute_type=compute_type, inter_threads=1, intra_threads=1
         )
         self._tokens = TokenizerFile.from_file(str(folder / "tokenizer.json"))
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._tokenizers: dict[tuple[str, bool], Tokenizer] = {}
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the model knows more than English, and translates into it."""
+        return bool(self._model.is_multilingual)
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The codes of the languages that the model knows."""
-        return tuple(_LANGUAGE_CODES) if self._model.is_multilingual else ("en",)
+        if not self.multilingual:
+            return ("en",)
+        return tuple(code for code in _LANGUAGE_CODES if self._tokens.token_to_id(f"<|{code}|>") is not None)
 
-    def detect_language(self, sound: Sound) -> str:
-        """Return the code of the language that is spoken; `en` from a model that knows no other."""
-        if not self._model.is_multilingual:
-            return "en"
+    def detect_language(self, sound: Sound) -> tuple[str, float]:
+        """Return the code of the language that is spoken, and how sure that is, from 0 to 1."""
+        if not self.multilingual:
+            return "en", 1.0
         encoded, _ = self._encode(sound)
-        token: str = self._model.detect_language(encoded)[0][0][0]
-        return token.strip("<|>")
+        token, probability = self._model.detect_language(encoded)[0][0]
+        return token.strip("<|>"), probability
 
-    def decode(self, sound: Sound, language: str) -> Heard:
+    def decode(self, sound: Sound, told: Prompt) -> Heard:
         """Return what is said in up to 30 s of sound, at temperature 0: the same sound gives the same words.
-
-        Args:
-            sound: what to decode.
-            language: a code like `en` or `zh-CN`, of which only the language counts.
 
         Raises:
             UnknownLanguage: the model does not know the language.
         """
-        tokenizer = self._tokenizer(language)
         encoded, frames = self._encode(sound)
-        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        heard = self._decode(encoded, frames, replace(told, hotwords=()))
+        if told.hotwords:
+            hot = self._decode(encoded, frames, told)
+            if not hot.loops and is_better(hot.text, heard.text, told.hotwords):
+                return hot
+        return heard
+
+    def _decode(self, encoded: ctranslate2.StorageView, frames: int, told: Prompt) -> Heard:
+        tokenizer = self._tokenizer(told)
+        prompt = [*self._before(tokenizer, told), *tokenizer.sot_sequence, tokenizer.no_timestamps]
         limit = min(TOKENS_MOST, 10 + frames * TOKENS_PER_SECOND // FRAMES_PER_SECOND)
         result = self._model.generate(
             encoded,
@@ -113,21 +148,26 @@ class Decoder:
             encoded, tokenizer.sot_sequence, [tokens[:loop]], [frames], median_filter_width=7
         )[0]
         return Heard(
-            words=_timed_words(tokenizer, tokens[:loop], aligned),
+            words=_timed_words(tokenizer, tokens[:loop], aligned, english=told.translate),
             log_probability=result.scores[0],
             loops=loop is not None or len(tokens) >= limit,
         )
 
-    def _tokenizer(self, language: str) -> Tokenizer:
-        code = language.partition("-")[0]
-        if code not in self._tokenizers:
-            try:
-                self._tokenizers[code] = Tokenizer(
-                    self._tokens, self._model.is_multilingual, task="transcribe", language=code
-                )
-            except ValueError:
-                raise UnknownLanguage(f"Whisper does not know the language {code!r}") from None
-        return self._tokenizers[code]
+    def _before(self, tokenizer: Tokenizer, told: Prompt) -> list[int]:
+        """Return the tokens that stand before the text: hot words, as if they were its beginning."""
+        hot = fitting(told.hotwords, tokenizer.encode, HOTWORD_TOKENS_MOST)
+        return [tokenizer.sot_prev, *hot] if hot else []
+
+    def _tokenizer(self, told: Prompt) -> Tokenizer:
+        code = told.language.partition("-")[0]
+        if (code, told.translate) not in self._tokenizers:
+            if code not in self.languages:
+                raise UnknownLanguage(f"this Whisper model does not know the language {code!r}")
+            task = "translate" if told.translate else "transcribe"
+            self._tokenizers[code, told.translate] = Tokenizer(
+                self._tokens, self.multilingual, task=task, language=code
+            )
+        return self._tokenizers[code, told.translate]
 
     def _encode(self, sound: Sound) -> tuple[ctranslate2.StorageView, int]:
         """Return the encoder's output, shape (1, steps, width), and how many frames are sound."""
@@ -151,11 +191,15 @@ def find_loop(tokens: Sequence[int]) -> int | None:
     return None
 
 
-def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any) -> list[Word]:
-    """Join tokens to words, with the times at which the decoder's attention reached them."""
+def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any, *, english: bool) -> list[Word]:
+    """Join tokens to words, with the times at which the decoder's attention reached them.
+
+    `english`: what is written is, whatever language the tokenizer is for.
+    """
     if not tokens:
         return []
-    texts, pieces = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    split = tokenizer.split_tokens_on_spaces if english else tokenizer.split_to_word_tokens
+    texts, pieces = split([*tokens, tokenizer.eot])
     text_steps, time_steps = np.array(alignment.alignments).T
     reached = np.concatenate(([True], np.diff(text_steps) > 0))
     times = time_steps[reached] / STEPS_PER_SECOND

@@ -1,6 +1,7 @@
 """`simulated`: no model and no decoding; takes a set time per second of audio. For load tests of everything else."""
 
 import time
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -21,7 +22,7 @@ class SimulatedSettings(BaseSettings):
 class Simulated:
     """Says which seconds it was given; every segment can be checked against the ledger."""
 
-    needs_audio = False
+    needs_audio: ClassVar[bool] = False
     abilities = Abilities()
 
     def __init__(self, model: str | None) -> None:

@@ -1,15 +1,18 @@
 """`whisper`: a chunk's speech becomes timed words; what was heard but not written is tried again on its own."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
 
-from lingoloop_common.contracts.engines import Abilities
+from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes
 from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
-from lingoloop_transcriber.engines import EngineError, Piece, Sound
-from lingoloop_transcriber.engines.decoder import Decoder
-from lingoloop_transcriber.engines.models import default_cache, find_model
+from lingoloop_transcriber.engines import Piece, Sound
+from lingoloop_transcriber.engines.chinese import script_of, write_chinese
+from lingoloop_transcriber.engines.decoder import Prompt
+from lingoloop_transcriber.engines.languages import Stretch, by_language
 from lingoloop_transcriber.engines.sentences import make_segments
 from lingoloop_transcriber.engines.speech import Span, extent, find_speech, halve, make_windows, missed_speech
+from lingoloop_transcriber.engines.whisper_model import load_decoder
 
 MARGIN = 0.2
 """Seconds of sound kept around speech."""
@@ -36,52 +39,69 @@ class Whisper:
     All is decided at temperature 0: the same chunk gives the same words, whoever does it, however often.
     """
 
-    needs_audio = True
+    needs_audio: ClassVar[bool] = True
 
     def __init__(self, model: str | None) -> None:
-        name = model or DEFAULT_MODELS["whisper"]
-        folder = find_model(name, default_cache())
-        try:
-            self._decoder = Decoder(folder)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise EngineError(f"the model {name!r} cannot be loaded: {error}") from error
-        self.abilities = Abilities(languages=self._decoder.languages)
+        self._decoder = load_decoder(model or DEFAULT_MODELS["whisper"])
+        more = {Ability.MULTI, Ability.TRANSLATE} if self._decoder.multilingual else set()
+        self.abilities = Abilities(
+            languages=self._decoder.languages, can=frozenset({Ability.HOTWORDS, *more})
+        )
 
     def detect_language(self, sound: Sound) -> str | None:
         """Return the language of a chunk's first speech; None when nobody speaks in it."""
         windows = make_windows(find_speech(sound))
-        return self._decoder.detect_language(_cut(sound, windows[0])) if windows else None
+        return self._language_of(sound, windows[0])[0] if windows else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments with word times; silence and noise give none."""
         assert piece.samples is not None  # needs_audio
         sound = piece.samples
-        speech = find_speech(sound)
-        windows = make_windows(speech)
-        if not windows:
+        return [
+            segment
+            for stretch in self._stretches(sound, find_speech(sound), piece.wishes.language)
+            for segment in make_segments(self._words(sound, stretch, piece.wishes))
+        ]
+
+    def _stretches(self, sound: Sound, speech: Sequence[Span], language: str | None) -> list[Stretch]:
+        """Return the parts of a chunk's speech that are in one language each."""
+        if not speech:
             return []
-        language = piece.wishes.language or self._decoder.detect_language(_cut(sound, windows[0]))
-        words = _in_order(self._first_look(sound, windows, language))
-        missed = missed_speech(speech, words, least=MISSED_LEAST)
-        return make_segments(_in_order([*words, *self._another_look(sound, missed, language)]))
+        if language == MULTI:
+            return by_language(speech, lambda part: self._language_of(sound, part))
+        found = language or self._language_of(sound, make_windows(speech)[0])[0]
+        return [Stretch(found, speech)]
 
-    def _first_look(self, sound: Sound, windows: Iterable[Sequence[Span]], language: str) -> Iterator[Word]:
+    def _language_of(self, sound: Sound, window: Sequence[Span]) -> tuple[str, float]:
+        return self._decoder.detect_language(_cut(sound, window))
+
+    def _words(self, sound: Sound, stretch: Stretch, wishes: Wishes) -> list[Word]:
+        prompt = Prompt(stretch.language, wishes.task == "translate", tuple(wishes.hotwords))
+        words = _in_order(self._first_look(sound, make_windows(stretch.speech), prompt))
+        if prompt.translate:  # words in another order than they were said do not tell what was missed
+            return words
+        missed = missed_speech(stretch.speech, words, least=MISSED_LEAST)
+        words = _in_order([*words, *self._another_look(sound, missed, prompt)])
+        script = script_of(stretch.language)
+        return write_chinese(words, script) if script else words
+
+    def _first_look(self, sound: Sound, windows: Iterable[Sequence[Span]], prompt: Prompt) -> Iterator[Word]:
         for window in windows:
-            yield from self._decode(sound, window, language, HALVINGS)
+            yield from self._decode(sound, window, prompt, HALVINGS)
 
-    def _decode(self, sound: Sound, window: Sequence[Span], language: str, halvings: int) -> Iterator[Word]:
+    def _decode(self, sound: Sound, window: Sequence[Span], prompt: Prompt, halvings: int) -> Iterator[Word]:
         """Decode a window; one that loops, or that the model is unsure of, again in halves."""
-        heard = self._decoder.decode(_cut(sound, window), language)
+        heard = self._decoder.decode(_cut(sound, window), prompt)
         doubtful = heard.loops or heard.log_probability < UNSURE
         if doubtful and halvings and extent(window).seconds >= SHORTEST_HALVED:
             for half in halve(window):
-                yield from self._decode(sound, half, language, halvings - 1)
+                yield from self._decode(sound, half, prompt, halvings - 1)
         else:
             yield from _moved(heard.words, window)
 
-    def _another_look(self, sound: Sound, missed: Iterable[Span], language: str) -> Iterator[Word]:
+    def _another_look(self, sound: Sound, missed: Iterable[Span], prompt: Prompt) -> Iterator[Word]:
         for span in missed:
-            heard = self._decoder.decode(_cut(sound, [span]), language)
+            heard = self._decoder.decode(_cut(sound, [span]), prompt)
             if not heard.loops and heard.log_probability >= REFUSED:
                 yield from _moved(heard.words, [span])
 
