@@ -22,6 +22,7 @@ class Simulated:
     """Says which seconds it was given; every segment can be checked against the ledger."""
 
     needs_audio = False
+    elsewhere = False
     abilities = Abilities()
 
     def __init__(self, model: str | None) -> None:

@@ -37,6 +37,7 @@ class Whisper:
     """
 
     needs_audio = True
+    elsewhere = False
 
     def __init__(self, model: str | None) -> None:
         name = model or DEFAULT_MODELS["whisper"]
