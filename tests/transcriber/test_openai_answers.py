@@ -79,7 +79,7 @@ def test_words_get_their_punctuation_back_and_become_sentences(excerpt: Excerpt)
     first, second = segments(excerpt, text=" Hello, “there”. Bye! ", words=said)
     assert (first.text, second.text) == ("Hello, “there”.", "Bye!")
     assert first.words is not None
-    assert [found.word for found in first.words] == ["Hello,", " “there”."]
+    assert [found.word for found in first.words] == [" Hello,", " “there”."]
     assert [first.start, second.start] == pytest.approx([2.0, 9.0])
 
 

@@ -26,6 +26,11 @@ OTHERS = {
     "LINGOLOOP_DATA",
     "LINGOLOOP_TOKEN",
     "LINGOLOOP_URL",
+    "OPENAI_ABILITIES",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_RESPONSE_FORMAT",
+    "OPENAI_TIMEOUT_MS",
     "SIMULATED_MS_PER_SECOND",
 }
 """Variables that are read outside the services' settings."""

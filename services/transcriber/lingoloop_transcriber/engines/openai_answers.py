@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -88,7 +89,7 @@ def segments_of(answer: Answer, excerpt: Excerpt, speech: Sequence[Span]) -> lis
 
 def _placed_words(answer: Answer, text: str, words: Sequence[TimedWord], excerpt: Excerpt) -> Iterator[Word]:
     timed = sorted(words, key=lambda word: word.start)
-    for word, written in with_punctuation(text, timed):
+    for word, written in with_punctuation(_spaced(text), timed):
         where = excerpt.place(word.start, max(word.start, word.end))
         yield Word(word=written, start=where.start, end=where.end, confidence=_confidence(answer, word))
 
@@ -122,6 +123,11 @@ def _back(text: str, place: int, least: int) -> int:
     while place > least and text[place - 1] in OPENING:
         place -= 1
     return place
+
+
+def _spaced(text: str) -> str:
+    """Return a text with a space before it, which words begin with in scripts that have spaces."""
+    return text if not text or unicodedata.east_asian_width(text[0]) in "WF" else f" {text}"
 
 
 def _clean(text: str) -> str:
