@@ -75,7 +75,7 @@ async def test_speech_goes_as_flac_and_comes_back_as_timed_words(server: FakeSer
     assert segment.text == "Hello."
 
 
-@pytest.mark.parametrize("seconds", [0.05, 20.0])
+@pytest.mark.parametrize("seconds", [0, 0.05, 20.0])
 async def test_what_nobody_says_is_not_paid_for(server: FakeServer, seconds: float) -> None:
     silence = np.zeros(int(seconds * RATE), np.float32)
     noise = np.random.default_rng(1).normal(0, 0.02, int(seconds * RATE)).astype(np.float32)
@@ -283,3 +283,9 @@ def test_a_wrong_setting_is_named_and_not_shown(
         OpenAI(None)
     assert "secret" not in str(wrong.value)
     assert "sécret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("model", ["/models/whisper-base", "a model", "whisper\n1", "wörter"])
+def test_a_name_that_no_server_has_is_a_wrong_setting(model: str) -> None:
+    with pytest.raises(EngineError, match="MODEL must be"):
+        OpenAI(model)

@@ -95,7 +95,7 @@ class Attempts:
             self._relay.tell()
             async with self._turn(job, claim):
                 begin = time.perf_counter()
-                if claim.kind is not UnitKind.IMPORT:
+                if _asks_engine(claim):
                     await self._gate.pass_through(job.stop)
                 result = await self._run_until_stopped(job, claim, slot)
             if result is not None:
@@ -266,3 +266,8 @@ class Attempts:
         if claim.kind is UnitKind.PLAN:
             return (claim.duration_ms or 3_600_000) / 1000 / 100
         return claim.cost * (self.pace.value or 1.0)
+
+
+def _asks_engine(claim: Claim) -> bool:
+    """Whether a unit may ask its engine for something: a plan asks for the language, if nobody said it."""
+    return claim.kind is UnitKind.CHUNK or (claim.kind is UnitKind.PLAN and claim.language is None)

@@ -1,5 +1,6 @@
 """`openai`: a chunk's speech is sent to a server that speaks OpenAI's API, theirs or any other."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -21,6 +22,8 @@ TRANSCRIPTIONS, TRANSLATIONS = "/audio/transcriptions", "/audio/translations"
 
 Format = Literal["verbose_json", "json"]
 """With times, or the text alone."""
+
+NAME = re.compile(r"[A-Za-z0-9][\x21-\x7e]*")
 
 POSSIBLE = frozenset({Ability.MULTI, Ability.TRANSLATE, Ability.HOTWORDS})
 """What a server that speaks this API may be able to do."""
@@ -66,8 +69,12 @@ class OpenAI:
         try:
             settings = read_settings(OpenAISettings)
         except SettingsError as error:
-            raise EngineError(str(error)) from None
+            raise EngineError("; ".join(line.strip() for line in str(error).splitlines()[1:])) from None
         self._model = model or DEFAULT_MODELS["openai"]
+        if not NAME.fullmatch(self._model):
+            raise EngineError(
+                "MODEL must be what the engine's server calls its model; a folder here is of no use to it"
+            )
         self._format = settings.openai_response_format or answers_of(self._model)
         self.abilities = abilities_of(self._model, settings.openai_abilities)
         self._tells_language = self._format == "verbose_json"
