@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from lingoloop_common.contracts.engines import Ability, Wishes
 from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.errors import Busy, WorkError
+from lingoloop_common.lifecycle import running
 from lingoloop_transcriber.engines import (
     EngineError,
     Piece,
@@ -20,6 +23,7 @@ from lingoloop_transcriber.engines import (
 )
 from lingoloop_transcriber.engines.openai import OpenAI
 from lingoloop_transcriber.engines.retry_after import UNSAID
+from lingoloop_transcriber.slots import Slots
 from tests.openai_server import FakeServer, Scripted, speaking
 from tests.servers import free_port
 from tests.speech import RATE, librivox_clips
@@ -289,3 +293,31 @@ def test_a_wrong_setting_is_named_and_not_shown(
 def test_a_name_that_no_server_has_is_a_wrong_setting(model: str) -> None:
     with pytest.raises(EngineError, match="MODEL must be"):
         OpenAI(model)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "permanent"),
+    [
+        (error(429, "slow down", headers={"Retry-After": "7"}), "engine_busy", True),
+        (error(401, "no such key"), "engine_refused", True),
+        (error(400, "no such language", param="language"), "unknown_language", True),
+        (error(500, "oops"), "engine_failed", False),
+    ],
+)
+async def test_a_slot_tells_the_worker_what_the_server_said(
+    server: FakeServer, speech: Sound, tmp_path: Path, answer: Scripted, code: str, permanent: bool
+) -> None:
+    server.answers = [answer, HELLO]
+    path = tmp_path / "chunk"
+    path.write_bytes((speech * 32768).astype(np.int16).tobytes())
+    given = {"index": 0, "start": 0, "stop": speech.size, "language": "en", "options": {}}
+    slots = Slots(1, {"engine": "openai", "model": None})
+    async with running([slots]), slots.borrow() as slot:
+        chunk = {"do": "chunk", "path": str(path), "whole": True, **given}
+        with pytest.raises(WorkError) as failed:
+            await slot.ask(chunk)
+        assert (failed.value.code, failed.value.is_permanent) == (code, permanent)
+        assert isinstance(failed.value, Busy) == (code == "engine_busy")
+        assert getattr(failed.value, "seconds", 7.0) == 7.0
+        [segment] = (await slot.ask(chunk)).fields["segments"]
+    assert segment["text"] == "Hello."
