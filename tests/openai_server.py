@@ -26,6 +26,12 @@ class Scripted:
     drips: float | None = None
 
 
+HELLO = Scripted(
+    {"text": "Hello.", "language": "english", "words": [{"word": "Hello", "start": 0.3, "end": 0.9}]}
+)
+"""What a server says that has understood something."""
+
+
 @dataclass(slots=True)
 class Asked:
     """A request: its path, key, fields, and its sound."""

@@ -24,13 +24,12 @@ from lingoloop_transcriber.engines import (
 from lingoloop_transcriber.engines.openai import OpenAI
 from lingoloop_transcriber.engines.retry_after import UNSAID
 from lingoloop_transcriber.slots import Slots
-from tests.openai_server import FakeServer, Scripted, speaking
+from tests.openai_server import HELLO, FakeServer, Scripted, speaking
 from tests.servers import free_port
 from tests.speech import RATE, librivox_clips
 from tests.waiting import eventually
 
 KEY = "sk-a-key-that-nobody-may-see"
-HELLO = Scripted({"text": "Hello.", "language": "english", "words": [{"word": "Hello", "start": 0.3, "end": 0.9}]})  # fmt: skip
 
 
 @pytest.fixture
