@@ -83,6 +83,13 @@ def test_words_get_their_punctuation_back_and_become_sentences(excerpt: Excerpt)
     assert [first.start, second.start] == pytest.approx([2.0, 9.0])
 
 
+def test_a_space_stands_before_a_chunks_first_word_where_words_have_spaces(excerpt: Excerpt) -> None:
+    for text, written in (("Hello", " Hello"), ("你好", "你好")):
+        [found] = segments(excerpt, text=text, words=[word(text, 0.3, 1.0)])
+        assert found.words is not None
+        assert [heard.word for heard in found.words] == [written]
+
+
 @pytest.mark.parametrize(
     ("text", "words", "pieces"),
     [
