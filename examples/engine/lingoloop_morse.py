@@ -83,6 +83,7 @@ class Morse:
     """Hears Morse code."""
 
     needs_audio: ClassVar[bool] = True
+    elsewhere: ClassVar[bool] = False
     abilities = Abilities()
 
     def __init__(self, model: str | None) -> None:

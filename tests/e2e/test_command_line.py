@@ -85,6 +85,56 @@ async def test_an_upload_that_is_refused_says_why(person: Person) -> None:
         await person.client.upload(path, lambda _: None)
 
 
+WISHES = {
+    ("--language", "multi"): "does not follow a language that changes",
+    ("--task", "translate"): "does not translate",
+    ("--hotwords", "Ann, Bob"): "takes no hot words",
+    ("--diarize",): "does not tell who speaks",
+    ("--channels", "separate"): "does not take channels one by one",
+    ("--track", "1"): "takes the first sound track alone",
+}
+
+
+async def test_what_is_wished_for_is_asked_of_the_server_and_a_refusal_says_how_to_choose(
+    person: Person,
+) -> None:
+    path = person.data.parent / "talk.wav"
+    path.write_bytes(media.wav_of_ms(2000))
+    wishes = [word for wish in WISHES for word in wish]
+    code, out, err = await person.types("transcribe", str(path), *wishes)
+    assert (code, out) == (1, "")
+    assert all(lacks in err for lacks in WISHES.values()), err
+    assert "--engine whisper --model base" in err
+    code, _, err = await person.types("transcribe", str(path), "--model", "large")
+    assert code == 1
+    assert "no worker has ever offered simulated.large" in err
+    assert "--engine whisper --model base" in err
+    given = ("--language", "de", "--task", "transcribe", "--channels", "mixed", "--track", "0")
+    code, _, err = await person.types("transcribe", str(path), *given, "--engine", "simulated")
+    assert code == 0, err
+    async with httpx.AsyncClient(base_url=person.url) as http:
+        headers = {"Authorization": f"Bearer {local_token(DataFolder(person.data))}"}
+        [run] = (await http.get("/api/runs", headers=headers)).json()["items"]
+    assert (run["status"], run["language"]) == ("succeeded", "de")
+
+
+@pytest.mark.parametrize(
+    "words", [("--task", "summarize"), ("--channels", "left"), ("--track", "-1"), ("--track", "two")]
+)
+async def test_a_wish_that_nobody_knows_is_wrong_use(data: Path, words: tuple[str, ...]) -> None:
+    code, out, err = await run("transcribe", "talk.wav", *words, "--data", str(data))
+    assert (code, out) == (2, "")
+    assert words[0] in err
+
+
+async def test_without_a_server_the_engine_that_is_named_is_started(data: Path) -> None:
+    path = data.parent / "talk.wav"
+    path.write_bytes(media.wav_of_ms(2000))
+    code, out, err = await run("transcribe", str(path), "--engine", "simulated", "--data", str(data))
+    assert code == 0, err
+    assert "simulated 0.0" in out
+
+
 async def test_runs_are_listed_one_a_line_and_exported_in_each_format(person: Person) -> None:
     first, second = await person.uploads(2), await person.uploads(3)
     for run_id in (first, second):

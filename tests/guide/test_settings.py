@@ -69,6 +69,7 @@ def test_the_default_is_the_guides(settings: type[BaseSettings], name: str, defa
 def test_without_max_concurrent_jobs_a_local_engine_gets_the_cores() -> None:
     """The guide says 3, for an engine elsewhere; one on this machine is as fast as its cores (design, section 8)."""
     assert read_settings(TranscriberSettings).slots == os.cpu_count()
+    assert read_settings(TranscriberSettings, engine="openai").slots == 3
 
 
 def parts(shop: Workshop) -> list[Part]:
@@ -251,6 +252,7 @@ WRONG = {
         "WORKER_RETRY_DELAYS": "5s,30s,2min",
         "MAX_CONCURRENT_JOBS": "0",
         "JOB_TIMEOUT_MS": "999",
+        "OPENAI_REQUESTS_PER_MINUTE": "0",
     },
     "notifier": {
         "POLL_INTERVAL_MS": "2s",

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from lingoloop import doctor
-from lingoloop.doctor_here import check_disk
+from lingoloop.doctor_here import check_disk, check_model
 from lingoloop.finding import Finding, Setup, State, ok
 from lingoloop.folder import DataFolder
 from lingoloop_common.http import HttpServer
@@ -246,6 +246,18 @@ async def test_a_damaged_model_is_named(data: Path, tmp_path: Path) -> None:
     report = await examine(data, ENGINE="whisper", MODEL="tiny.en", LINGOLOOP_CACHE=str(tmp_path))
     assert report.wrong == {"model"}
     assert f"{model} is damaged" in report.says["model"]
+
+
+def test_the_settings_of_an_engine_elsewhere_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE", "openai")
+    setup = Setup.here(DataFolder(tmp_path))
+    assert check_model(setup).state is State.OK
+    monkeypatch.setenv("OPENAI_BASE_URL", "api.example.com")
+    found = check_model(setup)
+    assert found.state is State.WRONG
+    assert "OPENAI_BASE_URL" in str(found)
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lingoloop_common.child import Message
 from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK, Segment
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_common.errors import WorkError
+from lingoloop_common.errors import Busy, WorkError
 from lingoloop_common.lifecycle import Part
 from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
@@ -88,6 +88,10 @@ class Call:
         """End with an error."""
         self._answers.put_nowait(WorkError(code, "it did not work"))
 
+    def busy(self, seconds: float) -> None:
+        """End with a server's word that it takes no more for a while."""
+        self._answers.put_nowait(Busy("the server is busy", seconds))
+
     async def next(self) -> Message:
         """Wait for the test's answer."""
         answer = await self._answers.get()
@@ -156,6 +160,7 @@ class EchoEngine:
     """Keeps the samples it was given, by their sum."""
 
     needs_audio: ClassVar[bool] = True
+    elsewhere: ClassVar[bool] = False
     abilities = Abilities()
 
     def __init__(self, model: str | None = None) -> None:
@@ -263,6 +268,7 @@ class Workshop:
         longest_recording: float = 3600.0,
         largest_recording: int = 2**30,
         owner_storage: int = 0,
+        per_minute: int | None = None,
         database: Database | None = None,
         broker: Broker | None = None,
     ) -> Transcriber:
@@ -288,6 +294,7 @@ class Workshop:
                 longest_recording,
                 largest_recording,
                 owner_storage,
+                per_minute,
             ),
             fleet_slots=lambda: heartbeat.fleet_slots,
         )

@@ -85,6 +85,19 @@ class WorkError(Exception):
         return WORK_ERRORS[self.code]
 
 
+class Busy(WorkError):
+    """The engine's server takes no more for now: nothing is wrong with the work.
+
+    Args:
+        message: as for any WorkError.
+        seconds: after which the server may be asked again.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__("engine_busy", message)
+        self.seconds = seconds
+
+
 WORK_ERRORS: dict[str, bool] = {
     # code: a repeat cannot mend it
     "not_audio": True,
@@ -97,6 +110,8 @@ WORK_ERRORS: dict[str, bool] = {
     "import_refused": True,
     "canceled": True,
     "worker_lost": True,
+    "engine_refused": True,
+    "engine_busy": True,
     "slot_died": False,
     "deadline": False,
     "engine_failed": False,

@@ -39,7 +39,11 @@ PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
 class ApiError(Exception):
-    """The server refused or failed; the text is its own."""
+    """The server refused or failed; the text is its own, and so is the code, if it told one."""
+
+    def __init__(self, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Client:
@@ -220,7 +224,7 @@ def _raise_for(response: httpx.Response) -> None:
     if not response.is_error:
         return
     try:
-        detail = response.json()["detail"]
+        problem = response.json()
+        raise ApiError(problem["detail"], problem.get("code"))
     except (ValueError, KeyError, TypeError):
-        detail = f"the server answered {response.status_code}"
-    raise ApiError(detail)
+        raise ApiError(f"the server answered {response.status_code}") from None

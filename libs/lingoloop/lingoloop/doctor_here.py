@@ -26,6 +26,11 @@ OTHERS = {
     "LINGOLOOP_TOKEN",
     "LINGOLOOP_URL",
     "MODEL_SHA256",
+    "OPENAI_ABILITIES",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_RESPONSE_FORMAT",
+    "OPENAI_TIMEOUT_MS",
     "SIMULATED_MS_PER_SECOND",
     "WHISPER_COMPUTE_TYPE",
     "WHISPER_DEVICE",
@@ -87,7 +92,10 @@ def _misspelt() -> Iterator[str]:
 def check_model(setup: Setup) -> Finding:
     """Is the model here that transcribers load, and whole?"""
     try:
-        find_engine(setup.engine)
+        engine = find_engine(setup.engine)
+        if engine.elsewhere:
+            engine(setup.model)
+            return ok(f"the engine {setup.engine} asks a server, and its settings can be used")
         if setup.engine != "whisper":
             return skipped(f"the engine {setup.engine} has none here")
         return _whisper_model(setup.model or DEFAULT_MODELS["whisper"])

@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -33,6 +33,8 @@ class Options:
     port: int
     ops: bool
     grace_ms: int | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """Settings that somebody named, whatever the environment says."""
 
 
 class OneProcessSettings(GatewaySettings, NotifierSettings, TranscriberSettings):
@@ -75,7 +77,7 @@ def _settings(folder: DataFolder, options: Options) -> OneProcessSettings:
     }
     if options.grace_ms is not None:
         given["shutdown_grace_ms"] = options.grace_ms
-    return read_settings(OneProcessSettings, **given)
+    return read_settings(OneProcessSettings, **given, **options.chosen)
 
 
 async def _migrate(database_url: str) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from lingoloop.client import ApiError
@@ -28,8 +28,15 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def find_server(folder: DataFolder, *, start: bool) -> AsyncIterator[Server]:
+async def find_server(
+    folder: DataFolder, *, start: bool, chosen: Mapping[str, str] | None = None
+) -> AsyncIterator[Server]:
     """Give the server named by LINGOLOOP_URL, else the one that runs on the data folder, else start one.
+
+    Args:
+        folder: the data folder.
+        start: whether one may be started.
+        chosen: settings for one that is started.
 
     Raises:
         ApiError: there is none, and none may be started; or LINGOLOOP_TOKEN is missing.
@@ -50,7 +57,8 @@ async def find_server(folder: DataFolder, *, start: bool) -> AsyncIterator[Serve
     elif start:
         with folder:
             stderr.print("[dim]starting…[/dim]")
-            async with one_process(folder, Options(port=0, ops=False, grace_ms=GRACE_MS)) as url:
+            options = Options(port=0, ops=False, grace_ms=GRACE_MS, chosen=chosen or {})
+            async with one_process(folder, options) as url:
                 folder.announce(url)
                 yield Server(url, local_token(folder))
     else:

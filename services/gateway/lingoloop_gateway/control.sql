@@ -36,7 +36,8 @@ WITH ended AS (
     WHERE run_id = $1 AND state IN ('failed', 'canceled') AND ($2::uuid[] IS NULL OR id = ANY($2))
     ORDER BY id FOR NO KEY UPDATE
 ), revived AS (
-    UPDATE unit SET state = 'ready', job_id = $3, failures = 0, lost = 0, error_code = NULL, error_message = NULL
+    UPDATE unit SET state = 'ready', job_id = $3, failures = 0, lost = 0, refused_at = NULL,
+        error_code = NULL, error_message = NULL
     FROM ended WHERE unit.id = ended.id
     RETURNING unit.id, unit.lane
 ), letters AS (

@@ -43,6 +43,7 @@ def parts(
             longest_recording=settings.max_audio_duration_ms / 1000,
             largest_recording=settings.max_upload_bytes,
             owner_storage=settings.owner_storage_bytes,
+            per_minute=settings.per_minute,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,
     )

@@ -16,13 +16,14 @@ from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
 from lingoloop_common.contracts.units import UnitKind, deadline
-from lingoloop_common.errors import WorkError
+from lingoloop_common.errors import Busy, WorkError
 from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
 from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.fetch import Fetcher
+from lingoloop_transcriber.gate import Closed, Gate
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job, Stopped
 from lingoloop_transcriber.pace import Pace
@@ -51,6 +52,8 @@ class WorkRules:
     longest_recording: float
     largest_recording: int
     owner_storage: int
+    per_minute: int | None = None
+    """Requests that a server which does the engine's work may be sent; None: any."""
 
 
 class Attempts:
@@ -75,6 +78,7 @@ class Attempts:
             imports, blobs, outbound, largest=rules.largest_recording, owner_storage=rules.owner_storage
         )
         self._suspects = asyncio.Lock()
+        self._gate = Gate(rules.per_minute)
         self.pace = Pace()
 
     async def outcome(self, job: Job, claim: Claim, slot: Slot | None) -> str:
@@ -91,6 +95,8 @@ class Attempts:
             self._relay.tell()
             async with self._turn(job, claim):
                 begin = time.perf_counter()
+                if _asks_engine(claim):
+                    await self._gate.pass_through(job.stop)
                 result = await self._run_until_stopped(job, claim, slot)
             if result is not None:
                 await self._store(job, result)
@@ -98,6 +104,8 @@ class Attempts:
         except Fenced as error:
             log.info("let go of a unit", reason=str(error))
             return "fenced"
+        except (Busy, Closed) as busy:
+            return await self._put_off(job, claim, busy)
         except WorkError as error:
             return await self._report(job, claim, error)
         except Stopped as stopped:
@@ -226,6 +234,16 @@ class Attempts:
         async with self._blobs.local_path(claim.audio_blob) as path:
             yield {"path": str(path), "whole": False}
 
+    async def _put_off(self, job: Job, claim: Claim, busy: Busy | Closed) -> str:
+        """Let a unit wait until its engine's server takes more, and the worker with it, unless it has waited too long."""
+        refused = isinstance(busy, Busy)
+        if refused:
+            self._gate.close(busy.seconds)
+        if await job.until_it_works(lambda: self._claims.put_off(claim, busy.seconds, refused=refused)):
+            log.info("the engine's server is busy", seconds=round(busy.seconds, 1), reason=str(busy))
+            return "put_off"
+        return await self._report(job, claim, WorkError("engine_busy", str(busy)))
+
     async def _report(self, job: Job, claim: Claim, error: WorkError) -> str:
         log.warning("unit failed", code=error.code, reason=error.message, failures=claim.failures + 1)
         try:
@@ -248,3 +266,8 @@ class Attempts:
         if claim.kind is UnitKind.PLAN:
             return (claim.duration_ms or 3_600_000) / 1000 / 100
         return claim.cost * (self.pace.value or 1.0)
+
+
+def _asks_engine(claim: Claim) -> bool:
+    """Whether a unit may ask its engine for something: a plan asks for the language, if nobody said it."""
+    return claim.kind is UnitKind.CHUNK or (claim.kind is UnitKind.PLAN and claim.language is None)

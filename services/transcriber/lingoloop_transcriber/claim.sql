@@ -140,6 +140,26 @@ WITH given_back AS (
 )
 UPDATE owner_service s SET served = s.served - g.cost FROM given_back g WHERE s.lane = g.lane AND s.owner = g.owner
 
+-- name: put_off_unit
+-- The engine's server is busy for $3 seconds: not a failure and not a loss; the owner gets back what the claim charged. From
+-- the first time that the server itself refuses the unit ($4) there are $5 seconds for it, and none where another unit of its
+-- run has waited for so long in vain.
+WITH put_off AS (
+    UPDATE unit SET
+        state = 'waiting', due_at = now() + make_interval(secs => $3), message_id = NULL, holder = NULL,
+        refused_at = CASE WHEN $4 THEN COALESCE(refused_at, now()) ELSE refused_at END
+    WHERE id = $1 AND attempt = $2 AND state = 'running' AND NOT ($4 AND (
+        refused_at < now() - make_interval(secs => $5)
+        OR EXISTS (
+            SELECT FROM unit other
+            WHERE other.run_id = unit.run_id AND other.state = 'failed' AND other.error_code = 'engine_busy')
+    ) IS TRUE)
+    RETURNING id, lane, owner, cost
+), given_back AS (
+    UPDATE owner_service s SET served = s.served - p.cost FROM put_off p WHERE s.lane = p.lane AND s.owner = p.owner
+)
+SELECT id FROM put_off
+
 -- name: delay_unit
 WITH delayed AS (
     UPDATE unit SET

@@ -26,6 +26,9 @@ SQL = load_queries(__package__, "claim.sql") | load_queries(__package__, "finish
 
 log = structlog.get_logger(__name__)
 
+PATIENCE = 3600.0
+"""Seconds for which a unit is put off because its engine's server is busy, counted from the first refusal of its own."""
+
 LOCKED_PAUSE = 0.02
 """Seconds until a claim that met only locked units tries again (rule 1)."""
 
@@ -251,6 +254,16 @@ class Claims:
         else:
             await self._delay(claim, error, verdict.delay)
         return verdict.state
+
+    async def put_off(self, claim: Claim, seconds: float, *, refused: bool) -> bool:
+        """Hand the unit back until the engine's server takes more, uncounted; False when it has waited too long for that.
+
+        It is False, too, when the unit is another's by now. `refused`: the server said so to this unit itself.
+        """
+        put_off = await self._database.pool.fetchval(
+            SQL["put_off_unit"], claim.unit_id, claim.attempt, seconds, refused, PATIENCE
+        )
+        return put_off is not None
 
     async def hand_back(self, claim: Claim) -> None:
         """Make the unit ready again, uncounted. Commit first, then reject the token: it needs no new one."""

@@ -15,7 +15,16 @@ from lingoloop_common.contracts.transcript import SEGMENTS, merge_channels, plac
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio, Unfit, duration_ms, open_audio
 from lingoloop_transcriber.decode import Samples, decode, decode_range, joined
-from lingoloop_transcriber.engines import Engine, EngineError, Piece, Sound, UnknownLanguage, find_engine
+from lingoloop_transcriber.engines import (
+    Engine,
+    EngineError,
+    Piece,
+    Refused,
+    ServerBusy,
+    Sound,
+    UnknownLanguage,
+    find_engine,
+)
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Cut, Splitter
 from lingoloop_transcriber.waveform import pairs_of, silent_pairs
@@ -52,6 +61,12 @@ class SlotProcess:
             answer({"end": True, "error": "not_audio", "message": str(error)}, b"")
         except UnknownLanguage as error:
             answer({"end": True, "error": "unknown_language", "message": str(error)}, b"")
+        except Refused as error:
+            answer({"end": True, "error": "engine_refused", "message": str(error)}, b"")
+        except ServerBusy as error:
+            answer(
+                {"end": True, "error": "engine_busy", "message": str(error), "seconds": error.seconds}, b""
+            )
         except OSError as error:  # what was there a moment ago is not, or the disk fails
             answer({"end": True, "error": "storage_failed", "message": error.strerror or str(error)}, b"")
         except (EngineError, MemoryError, RuntimeError, ValueError) as error:

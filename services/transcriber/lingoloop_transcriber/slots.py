@@ -9,7 +9,7 @@ import structlog
 
 from lingoloop_common.child import Child, ChildDied, Message
 from lingoloop_common.contracts.engines import Abilities
-from lingoloop_common.errors import WorkError
+from lingoloop_common.errors import Busy, WorkError
 from lingoloop_transcriber.engines import EngineError
 
 log = structlog.get_logger(__name__)
@@ -65,12 +65,15 @@ class Slot:
 
         Raises:
             WorkError: what the process says is wrong with the work, or `slot_died`.
+            Busy: the engine's server takes no more for now.
         """
         ended = False
         try:
             async for message in self._child.call(dict(fields)):
                 if "error" in message.fields:
                     ended = True
+                    if "seconds" in message.fields:
+                        raise Busy(message.fields["message"], message.fields["seconds"])
                     raise WorkError(message.fields["error"], message.fields["message"])
                 ended = "end" in message.fields
                 yield message

@@ -21,10 +21,13 @@ CONSUMER_TIMEOUT = 1_800.0
 SMALL_SHARE = 0.25
 """The part of a lane's slots that small runs may take ahead of the order (rule 11)."""
 
-DEFAULT_MODELS = {"whisper": "base"}
+DEFAULT_MODELS = {"whisper": "base", "openai": "whisper-1"}
 """The model of an engine that has several, when none is named."""
 
 LANE_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}(\.[A-Za-z0-9][A-Za-z0-9._-]{0,79})?")
+
+_PUBLISHER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}/")
+"""Before a model's name, as hubs write it."""
 
 
 class UnitKind(StrEnum):
@@ -46,11 +49,13 @@ class Verdict:
 def lane_name(engine: str, model: str | None) -> str:
     """Return the lane of an engine, or of an engine and model: the name of the queue `work.<lane>`.
 
+    Of `Systran/faster-whisper-small`, what is after the slash names the model.
+
     Raises:
         ValueError: the names hold characters that a queue or a metric label should not carry.
     """
     model = model or DEFAULT_MODELS.get(engine)
-    lane = f"{engine}.{model}" if model else engine
+    lane = f"{engine}.{_PUBLISHER.sub('', model)}" if model else engine
     if not LANE_PATTERN.fullmatch(lane):
         raise ValueError(f"{lane!r} is not a lane: use letters, digits, '.', '_' and '-'")
     return lane

@@ -48,6 +48,8 @@ CAUSES: Mapping[str, str] = {
     "import_refused": "The address of the import cannot be called, or holds no file.",
     "canceled": "It was cancelled, or its recording deleted.",
     "worker_lost": "Workers vanished again and again while they worked on it.",
+    "engine_refused": "The server that does the engine's work refuses it; the text is its own.",
+    "engine_busy": "The server that does the engine's work took no more for too long.",
     "slot_died": "The engine's process ended.",
     "deadline": "The work took too long.",
     "engine_failed": "The engine gave up.",

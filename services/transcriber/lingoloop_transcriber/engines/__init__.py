@@ -22,6 +22,18 @@ class UnknownLanguage(EngineError):
     """The model does not know the language that was named."""
 
 
+class Refused(EngineError):
+    """A server that does the engine's work refuses it, and would refuse it again: no permission, no credit, no such model."""
+
+
+class ServerBusy(EngineError):
+    """A server that does the engine's work takes no more for now; `seconds`: when to ask again."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """What an engine is given: a chunk's sound (None where it needs none), how many seconds it lasts, what is asked for."""
@@ -41,6 +53,9 @@ class Engine(Protocol):
     needs_audio: ClassVar[bool]
     """False: recordings are cut by their length alone, without decoding."""
 
+    elsewhere: ClassVar[bool]
+    """True: another machine does the work, and this one's cores do not limit it."""
+
     abilities: Abilities
     """What it can do with its model."""
 
@@ -54,6 +69,7 @@ class Engine(Protocol):
 
         Raises:
             UnknownLanguage: it does not know the piece's language.
+            Refused, ServerBusy: what a server elsewhere says.
             EngineError: it failed.
         """
 

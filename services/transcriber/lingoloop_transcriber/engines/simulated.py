@@ -23,6 +23,7 @@ class Simulated:
     """Says which seconds it was given; every segment can be checked against the ledger."""
 
     needs_audio: ClassVar[bool] = False
+    elsewhere: ClassVar[bool] = False
     abilities = Abilities()
 
     def __init__(self, model: str | None) -> None:

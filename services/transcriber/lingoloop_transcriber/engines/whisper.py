@@ -40,6 +40,7 @@ class Whisper:
     """
 
     needs_audio: ClassVar[bool] = True
+    elsewhere: ClassVar[bool] = False
 
     def __init__(self, model: str | None) -> None:
         self._decoder = load_decoder(model or DEFAULT_MODELS["whisper"])
