@@ -52,7 +52,7 @@ def share_right(segments: list[dict[str, Any]], truth: Truth) -> float:
         for start, end, who in truth
         if start / RATE <= (word["start"] + word["end"]) / 2 < end / RATE
     ]
-    return sum(right) / len(right)
+    return float(sum(right) / len(right))
 
 
 async def test_three_voices_are_told_apart(tmp_path: Path, database_url: str, rabbitmq_url: str) -> None:

@@ -170,6 +170,13 @@ async def test_what_a_person_wrote_is_not_split(shop: Workshop) -> None:
     assert (await told(shop))[0] == (0, "8 9 10.5 11.5", "1")
 
 
+async def test_what_a_worker_of_before_stored_without_room_is_not_split(shop: Workshop) -> None:
+    await add_run(shop)
+    await chunks_and_plan(shop, said(0, 8.0, 9.0, 10.5, 11.5), said(1, 12.0), said(3, 13.0))
+    await label(shop)
+    assert (await told(shop))[:3] == [(0, "8 9 10.5 11.5", "1"), (1, "12", "2"), (3, "13", "2")]
+
+
 async def test_when_other_work_failed_it_waits_for_the_retry_that_brings_the_rest(shop: Workshop) -> None:
     run = await add_run(shop)
     claims = Claims(shop.database, new_id(), LANE)

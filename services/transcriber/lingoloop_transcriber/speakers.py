@@ -3,7 +3,7 @@
 import base64
 
 from lingoloop_common.contracts.states import RunStatus
-from lingoloop_common.contracts.transcript import SEGMENTS, Segment
+from lingoloop_common.contracts.transcript import SEGMENTS, SPLITS, Segment
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.runs import Change, Fenced, Row, change_run, lock_run
 from lingoloop_transcriber.claims import SPEAKERS_SQL as SQL
@@ -50,7 +50,8 @@ class Speakers:
             if len(page) >= PAGE:
                 run = await self._write_page(connection, run, page, Change(segments=page))
                 page = []
-            page += labels.label(Segment.model_validate(dict(row)), whole=row["reworded"])
+            most = 1 if row["reworded"] else min(SPLITS, row["room"])
+            page += labels.label(Segment.model_validate(dict(row)), most=most)
         return await self._write_page(connection, run, page, Change(units_ended=1, segments=page))
 
     async def _write_page(self, connection: Connection, run: Row, page: list[Segment], change: Change) -> Row:

@@ -24,7 +24,10 @@ SELECT windows FROM voice WHERE run_id = $1 ORDER BY chunk_index
 DELETE FROM voice WHERE run_id = $1
 
 -- name: segments
-SELECT s.index, s.start_s AS start, s.end_s AS end, s.text, s.confidence, s.words, e.text IS NOT NULL AS reworded
+-- `room`: how many indexes are free for what it may be split into; one alone where a worker of before has stored it. What a
+-- person wrote stays beside the words that it was written for.
+SELECT s.index, s.start_s AS start, s.end_s AS end, s.text, s.confidence, s.words, e.text IS NOT NULL AS reworded,
+       COALESCE(lead(s.index) OVER (ORDER BY s.index), 2147483647) - s.index AS room
 FROM segment s LEFT JOIN segment_edit e USING (run_id, index)
 WHERE run_id = $1 ORDER BY index
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from lingoloop_common.contracts.transcript import SPLITS, Segment, Word
+from lingoloop_common.contracts.transcript import Segment, Word
 
 PIECE_LEAST = 0.8
 """Seconds of a piece of a segment: where exactly a turn ends is known no better than that, and sentences end with them."""
@@ -25,19 +25,19 @@ class Labels:
         self._starts = [start for start, _, _ in self._turns]
         self._labels: dict[int, str] = {}
 
-    def label(self, segment: Segment, *, whole: bool) -> list[Segment]:
-        """Return a segment with its speaker, or what becomes of it: up to SPLITS with indexes that follow its own.
+    def label(self, segment: Segment, *, most: int) -> list[Segment]:
+        """Return a segment with its speaker, or what becomes of it: `most` with indexes that follow its own.
 
-        It is to be called for one segment after the other in order of time. `whole` ones are not split.
+        It is to be called for one segment after the other in order of time.
         """
         if not self._turns:
             return [segment]
         words = segment.words or []
         # A text that is not its words, one after the other, cannot be split by them.
-        if not words or whole or "".join(word.word for word in words).strip() != segment.text:
+        if not words or most == 1 or "".join(word.word for word in words).strip() != segment.text:
             who = self._longest(words) if words else self._who((segment.start + segment.end) / 2)
             return [segment.model_copy(update={"speaker": self._name(who)})]
-        pieces = _joined(self._pieces(words))
+        pieces = _joined(self._pieces(words), most)
         if len(pieces) == 1:
             return [segment.model_copy(update={"speaker": self._name(pieces[0][1])})]
         return [
@@ -74,12 +74,12 @@ class Labels:
         return min(near, key=lambda turn: max(turn[0] - moment, moment - turn[1], 0.0))[2]
 
 
-def _joined(pieces: list[Piece]) -> list[Piece]:
+def _joined(pieces: list[Piece], most: int) -> list[Piece]:
     """Let the shortest piece go to the longer one beside it, until none is too short and they are not too many."""
     pieces = list(pieces)
     while len(pieces) > 1:
         place = min(range(len(pieces)), key=lambda at: _seconds(pieces[at][0]))
-        if _seconds(pieces[place][0]) >= PIECE_LEAST and len(pieces) <= SPLITS:
+        if _seconds(pieces[place][0]) >= PIECE_LEAST and len(pieces) <= most:
             break
         beside = [at for at in (place - 1, place + 1) if 0 <= at < len(pieces)]
         _, who = pieces[max(beside, key=lambda at: _seconds(pieces[at][0]))]
