@@ -51,6 +51,17 @@ def test_a_sound_or_two_are_nobody() -> None:
     assert {speaker for *_, speaker in turns} == {0}
 
 
+def test_voices_that_are_somewhat_alike_as_on_the_telephone_are_two_speakers() -> None:
+    found = windows([0] * 15 + [1] * 15)
+    # Something that both have: the cosine of their means is 0.5.
+    common = np.random.default_rng(9).normal(size=SIZE)
+    voices = found["voice"].astype(np.float32)
+    voices /= np.linalg.norm(voices, axis=1, keepdims=True)
+    voices += 0.8 * common / np.linalg.norm(common)
+    found["voice"] = np.round(voices / np.abs(voices).max() * 127)
+    assert len({speaker for *_, speaker in tell_apart(found)}) == 2
+
+
 def test_somebody_who_says_little_in_a_short_recording_is_somebody() -> None:
     turns = tell_apart(windows([0] * 20 + [1] * 5 + [0] * 20))
     assert [speaker for *_, speaker in turns] == [0, 1, 0]

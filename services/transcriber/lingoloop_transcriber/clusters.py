@@ -1,6 +1,7 @@
 """Which voices of a recording are one speaker's: windows go in, turns come out. Pure; the same windows give the same turns."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,12 @@ from lingoloop_transcriber.voices import WINDOWS
 Voices = NDArray[np.float32]
 """Of shape (windows or groups, numbers of a voice)."""
 
-ALIKE = 0.35
-"""The least cosine between two groups of one speaker. Measured: 0.5 to 0.95 for one speaker, up to 0.25 for two."""
+ALIKE_ALONE, ALIKE = 0.3, 0.65
+"""The least cosine between two groups of one speaker, where one is a window alone, and where both are large: noise evens out.
+
+Measured between windows of one speaker: 0.45 to 0.85, between their means 0.85 and more; between means of two speakers up to
+0.25, and up to 0.6 on the telephone.
+"""
 
 BLOCK = 300
 """Windows that are grouped at a time, about four minutes of speech; then the groups are."""
@@ -25,6 +30,9 @@ SHARE_LEAST = 1 / 500
 """A speaker has at least so many windows, and so much of all: a cough or some music is nobody."""
 
 SPEAKERS_MOST = 20
+
+NEVER = -9.0
+"""Of two groups that are not to be joined: they are one, or one of them is no more."""
 
 CHANGE = 0.2
 """How much better another speaker must fit, as cosines added up, for a change to be believed."""
@@ -67,12 +75,12 @@ def _find_speakers(voices: Voices) -> Voices:
     sums, sizes = [], []
     for begin in range(0, len(voices), BLOCK):
         block = voices[begin : begin + BLOCK]
-        for group in _group(block):
+        for group in _group(block, np.ones(len(block))):
             sums.append(block[group].sum(axis=0))
             sizes.append(len(group))
     largest = np.argsort(-np.array(sizes), kind="stable")[:GROUPS_MOST]
     parts, counts = np.stack(sums)[largest], np.array(sizes)[largest]
-    groups = _group(parts)
+    groups = _group(parts, counts)
     size = np.array([counts[group].sum() for group in groups])
     order = np.argsort(-size, kind="stable")[:SPEAKERS_MOST]
     least = max(WINDOWS_LEAST, len(voices) * SHARE_LEAST)
@@ -80,32 +88,40 @@ def _find_speakers(voices: Voices) -> Voices:
     return _unit(np.stack([parts[groups[place]].sum(axis=0) for place in kept]))
 
 
-def _group(voices: Voices) -> list[list[int]]:
-    """Join the two groups that are most alike until none are alike; return each group's places."""
-    sums, means = voices.copy(), _unit(voices)
+def _group(voices: Voices, sizes: NDArray[Any]) -> list[list[int]]:
+    """Join the two groups that are most alike until none are alike; return each group's places.
+
+    Args:
+        voices: sums of the windows of what is to be grouped.
+        sizes: of how many.
+    """
+    sums, means, sizes = voices.copy(), _unit(voices), sizes.astype(np.float32)
     groups = [[place] for place in range(len(voices))]
-    cosines = means @ means.T
-    np.fill_diagonal(cosines, -2)
-    nearest, best = cosines.argmax(axis=1), cosines.max(axis=1)
-    while best.max() >= ALIKE:
+    # By how much two are more alike than they must be.
+    excess = means @ means.T - _least(np.minimum(sizes[:, np.newaxis], sizes))
+    np.fill_diagonal(excess, NEVER)
+    nearest, best = excess.argmax(axis=1), excess.max(axis=1)
+    while best.max() >= 0:
         one = int(best.argmax())
         other = int(nearest[one])
         sums[one] += sums[other]
+        sizes[one] += sizes[other]
         means[one] = _unit(sums[one])
         groups[one] += groups[other]
         groups[other] = []
-        cosines[other] = cosines[:, other] = best[other] = -2
-        row = np.where(best > -2, means @ means[one], np.float32(-2))
-        row[one] = -2
-        cosines[one] = cosines[:, one] = row
-        closer = row > best
-        nearest[closer], best[closer] = one, row[closer]
-        stale = np.flatnonzero((best > -2) & ((nearest == one) | (nearest == other)) & ~closer)
-        stale = np.append(stale, one)
-        nearest[stale], best[stale] = cosines[stale].argmax(axis=1), cosines[stale].max(axis=1)
-        if best[one] == -2:  # it is the only one left
-            break
+        excess[other] = excess[:, other] = best[other] = NEVER
+        row = means @ means[one] - _least(np.minimum(sizes, sizes[one]))
+        row[best == NEVER] = row[one] = NEVER
+        stale = np.flatnonzero((nearest == one) | (nearest == other) | (row > best))
+        excess[one] = excess[:, one] = row
+        for place in {one, *stale.tolist()}:
+            nearest[place], best[place] = excess[place].argmax(), excess[place].max()
     return [sorted(group) for group in groups if group]
+
+
+def _least(size: NDArray[Any]) -> Voices:
+    """Return how alike two groups of one speaker are at least, the smaller one having so many windows."""
+    return np.asarray(ALIKE - (ALIKE - ALIKE_ALONE) / np.sqrt(size), np.float32)
 
 
 def _follow(fit: Voices) -> NDArray[np.intp]:
