@@ -4,7 +4,7 @@ PYTHON ?= python3
 FILE ?= examples/talk.ogg
 
 BIN := .venv/bin
-PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop
+PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop libs/voices
 STAMP := .venv/.done
 CODE = $(wildcard libs services tests bench examples/engine)
 

@@ -38,6 +38,7 @@ from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.slots import Slot, Slots
+from lingoloop_transcriber.speakers import Speakers
 from lingoloop_transcriber.worker import Worker
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
@@ -304,6 +305,7 @@ async def work_off(
         slots=slots,
         claims=claims,
         imports=Imports(database),
+        speakers=Speakers(database),
         outbound=Outbound(allow_private=False),
         rules=rules,
         fleet_slots=lambda: CONSUMERS,

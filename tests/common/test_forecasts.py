@@ -84,3 +84,15 @@ async def test_a_worker_that_has_measured_nothing_is_taken_for_as_fast_as_the_ot
 ) -> None:
     await add_worker(database.pool, slots=3)
     assert await state(database, Forecasts(database, max_age=60), run) == (5, 1)
+
+
+async def test_telling_speakers_apart_is_work_that_is_left_when_all_chunks_are_done(
+    database: Database, run: AddedRun
+) -> None:
+    await database.pool.execute("UPDATE audio SET duration_ms = 3600000")
+    await database.pool.execute("UPDATE transcript_run SET done_samples = 3600 * 16000")
+    assert (await state(database, Forecasts(database, max_age=60), run))[0] == 0
+    await database.pool.execute("UPDATE transcript_run SET options = $1", {"diarize": True})
+    assert (await state(database, Forecasts(database, max_age=60), run))[
+        0
+    ] == 3  # 19 s of audio, at 6 a second

@@ -13,9 +13,8 @@ from lingoloop_common.contracts.engines import (
     lacking,
 )
 
-EVERYTHING = Wishes(
-    language="multi", task="translate", hotwords=["LingoLoop"], diarize=True, channels="separate", track=1
-)
+EVERYTHING = Wishes(language="multi", task="translate", hotwords=["LingoLoop"], diarize=True, track=1)
+SEPARATE = Wishes(channels="separate")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +40,7 @@ def test_hot_words_come_with_commas_or_as_a_list(given: object, kept: list[str])
         {"task": "summarise"},
         {"channels": "left"},
         {"track": -1},
+        {"channels": "separate", "diarize": True},
     ],
 )
 def test_what_is_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
@@ -60,12 +60,13 @@ def test_only_what_is_asked_for_is_written_down() -> None:
 
 
 def test_each_wish_needs_its_ability() -> None:
-    assert EVERYTHING.needed == frozenset(Ability)
+    assert EVERYTHING.needed | SEPARATE.needed == frozenset(Ability)
     assert Wishes(language="en").needed == frozenset()
 
 
 def test_what_an_engine_lacks_is_named_by_field() -> None:
-    assert lacking(Abilities(), EVERYTHING).keys() == {field for field, _ in LACKS.values()}
+    missing = lacking(Abilities(), EVERYTHING) | lacking(Abilities(), SEPARATE)
+    assert missing.keys() == {field for field, _ in LACKS.values()}
     assert lacking(Abilities(can=frozenset(Ability)), EVERYTHING) == {}
     assert lacking(Abilities(can=frozenset(Ability) - {Ability.DIARIZE}), EVERYTHING).keys() == {"diarize"}
 

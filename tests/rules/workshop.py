@@ -32,6 +32,7 @@ from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
+from lingoloop_transcriber.speakers import Speakers
 from lingoloop_transcriber.worker import Worker
 from tests.rows import AddedRun, add_run, add_token
 from tests.speech import Samples
@@ -285,6 +286,7 @@ class Workshop:
             slots=slots,
             claims=claims,
             imports=Imports(own),
+            speakers=Speakers(own),
             outbound=outbound,
             rules=WorkRules(
                 retry_delays,

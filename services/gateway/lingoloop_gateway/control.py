@@ -58,7 +58,8 @@ class Control:
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
                 run = await lock_run(connection, run_id)
-                revived = await self._revive(connection, run, unit_ids)
+                # Speakers that are told apart once the rest is there come along with it.
+                revived = min(len(unit_ids), await self._revive(connection, run, unit_ids))
         except (Fenced, IllegalMove):  # rolled back: nothing was written
             return 0
         self._relay.tell()

@@ -30,21 +30,33 @@ INSERT INTO job (id, run_id, audio_id, job_type)
 SELECT $2, run_id, audio_id, job_type FROM job WHERE run_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1
 
 -- name: revive_units
--- $2 the units, null for all that did not succeed. One token each; their dead letters are answered.
-WITH ended AS (
+-- $2 the units, null for all that did not succeed. One token each; their dead letters are answered. Telling speakers apart
+-- waits again until nothing else is left.
+WITH asked AS (
     SELECT id FROM unit
-    WHERE run_id = $1 AND state IN ('failed', 'canceled') AND ($2::uuid[] IS NULL OR id = ANY($2))
+    WHERE run_id = $1 AND state IN ('failed', 'canceled')
+      AND ($2::uuid[] IS NULL OR id = ANY($2))
     ORDER BY id FOR NO KEY UPDATE
+), given_up AS (
+    SELECT id FROM unit WHERE run_id = $1 AND kind = 'speakers' AND state = 'canceled' AND EXISTS (SELECT FROM asked)
+    FOR NO KEY UPDATE
+), ended AS (
+    SELECT id FROM asked UNION SELECT id FROM given_up
 ), revived AS (
-    UPDATE unit SET state = 'ready', job_id = $3, failures = 0, lost = 0, refused_at = NULL,
+    UPDATE unit SET
+        state = CASE
+            WHEN kind = 'speakers'
+                 AND EXISTS (SELECT FROM unit WHERE run_id = $1 AND kind <> 'speakers' AND state <> 'done')
+            THEN 'waiting' ELSE 'ready' END,
+        job_id = $3, failures = 0, lost = 0, refused_at = NULL,
         error_code = NULL, error_message = NULL
     FROM ended WHERE unit.id = ended.id
-    RETURNING unit.id, unit.lane
+    RETURNING unit.id, unit.lane, unit.state
 ), letters AS (
     UPDATE dead_letter d SET replayed_at = now() FROM revived
     WHERE d.run_id = $1 AND d.unit_id = revived.id AND d.replayed_at IS NULL
 ), token AS (
-    INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM revived
+    INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM revived WHERE state = 'ready'
 )
 SELECT count(*) FROM revived
 

@@ -18,8 +18,8 @@ SELECT status IN ('succeeded', 'failed') FROM transcript_run WHERE id = $1
 -- name: segments_page
 -- With what people made of them, unless $5: all is the machine's then. A name may be that of a channel.
 SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, s.channel, e.index IS NOT NULL AS edited, e.text AS new_text,
-       e.speaker,
-       r.speakers ->> COALESCE(e.speaker, CASE WHEN NOT $5 THEN 'Channel ' || s.channel END) AS speaker_name
+       COALESCE(e.speaker, s.speaker) AS speaker,
+       CASE WHEN NOT $5 THEN r.speakers ->> COALESCE(e.speaker, s.speaker, 'Channel ' || s.channel) END AS speaker_name
 FROM segment s
 JOIN transcript_run r ON r.id = s.run_id
 LEFT JOIN segment_edit e ON e.run_id = s.run_id AND e.index = s.index AND NOT $5::boolean
@@ -33,7 +33,8 @@ WITH open AS (
     SELECT min(index) AS index FROM chunk WHERE run_id = $1 AND index >= $3::int / $5::int AND done_at IS NULL
 )
 SELECT s.index, s.start_s, s.end_s, s.text, s.confidence, s.words, s.channel, e.index IS NOT NULL AS edited, e.text AS new_text,
-       e.speaker, r.speakers ->> COALESCE(e.speaker, 'Channel ' || s.channel) AS speaker_name
+       COALESCE(e.speaker, s.speaker) AS speaker,
+       r.speakers ->> COALESCE(e.speaker, s.speaker, 'Channel ' || s.channel) AS speaker_name
 FROM segment s
 JOIN transcript_run r ON r.id = s.run_id
 LEFT JOIN segment_edit e ON e.run_id = s.run_id AND e.index = s.index

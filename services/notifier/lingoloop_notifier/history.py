@@ -78,6 +78,7 @@ class RunHistory:
                     text=row["text"],
                     confidence=row["confidence"],
                     channel=row["channel"],
+                    speaker=row["speaker"],
                 )
                 for row in rows[:INIT_SEGMENTS]
             ],

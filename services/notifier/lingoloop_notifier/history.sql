@@ -5,7 +5,8 @@ WHERE r.id = $1 AND r.owner = $2
 
 -- name: segments_so_far
 -- With what people have changed in them by now.
-SELECT index, start_s, end_s, COALESCE(e.text, s.text) AS text, confidence, channel
+SELECT index, start_s, end_s, COALESCE(e.text, s.text) AS text, confidence, channel,
+       COALESCE(e.speaker, s.speaker) AS speaker
 FROM segment s LEFT JOIN segment_edit e USING (run_id, index)
 WHERE run_id = $1 ORDER BY index LIMIT $2
 

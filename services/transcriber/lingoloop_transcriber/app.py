@@ -14,6 +14,7 @@ from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
+from lingoloop_transcriber.speakers import Speakers
 from lingoloop_transcriber.worker import Worker
 
 
@@ -34,6 +35,7 @@ def parts(
         slots=slots,
         claims=claims,
         imports=Imports(database),
+        speakers=Speakers(database),
         outbound=outbound,
         rules=WorkRules(
             retry_delays=tuple(ms / 1000 for ms in settings.worker_retry_delays),

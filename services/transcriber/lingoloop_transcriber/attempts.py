@@ -29,6 +29,7 @@ from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job, Stopped
 from lingoloop_transcriber.pace import Pace
 from lingoloop_transcriber.plan import Planner
 from lingoloop_transcriber.slots import Slot
+from lingoloop_transcriber.speakers import Speakers
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +68,14 @@ class Attempts:
         blobs: FolderBlobs,
         claims: Claims,
         imports: Imports,
+        speakers: Speakers,
         outbound: Outbound,
         rules: WorkRules,
         fleet_slots: Callable[[], int],
     ) -> None:
         self._lane, self._relay, self._blobs = lane, relay, blobs
         self._claims, self._rules, self._fleet_slots = claims, rules, fleet_slots
+        self._speakers = speakers
         self._planner = Planner(claims, blobs, relay, fleet_slots, longest=rules.longest_recording)
         self._fetcher = Fetcher(
             imports, blobs, outbound, largest=rules.largest_recording, owner_storage=rules.owner_storage
@@ -150,7 +153,7 @@ class Attempts:
         """Run the unit; end it early when it is gone, when this worker stops, or at its deadline.
 
         Returns:
-            A chunk's result, which is still to be stored; None for a plan or an import, which store their own.
+            A chunk's result, which is still to be stored; None for all else, which stores its own.
 
         Raises:
             Fenced: the unit is another's.
@@ -179,6 +182,9 @@ class Attempts:
                 await self._fetcher.fetch(claim)
             elif claim.kind is UnitKind.CHUNK:
                 return await self._transcribe(claim, slot)
+            elif claim.kind is UnitKind.SPEAKERS:
+                if await self._speakers.label(claim, slot):
+                    await self._blobs.delete_below(chunks_folder(claim.run_id))
             else:
                 await self._planner.plan(claim, slot)
         except BlobMissing:
@@ -207,7 +213,7 @@ class Attempts:
         engine_ms = answer.fields["engine_ms"]
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
         segments = SEGMENTS.validate_python(answer.fields["segments"])
-        return Result(claim, segments, engine_ms, self._fleet_slots())
+        return Result(claim, segments, engine_ms, self._fleet_slots(), answer.raw)
 
     async def _store(self, job: Job, result: Result) -> None:
         """Store a result, however long the database is away; then what it was made of is not needed any more."""
@@ -257,13 +263,13 @@ class Attempts:
         return "failed" if state is UnitState.FAILED else "delayed"
 
     def _expected(self, claim: Claim) -> float:
-        """Return how many seconds a unit should take: a plan decodes at 100 × real time at least.
+        """Return how many seconds a unit should take: a plan decodes at 100 × real time at least, as fast as speakers are told apart.
 
         The first chunks, before anything was measured, are given plenty; an import, which ends its slices itself, all there is.
         """
         if claim.kind is UnitKind.IMPORT:
             return math.inf
-        if claim.kind is UnitKind.PLAN:
+        if claim.kind in (UnitKind.PLAN, UnitKind.SPEAKERS):
             return (claim.duration_ms or 3_600_000) / 1000 / 100
         return claim.cost * (self.pace.value or 1.0)
 

@@ -14,15 +14,24 @@ from lingoloop_common import metrics
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS, Segment
-from lingoloop_common.contracts.units import UnitKind, after_failure, after_loss, chunks_ahead
+from lingoloop_common.contracts.units import (
+    SAMPLE_RATE,
+    UnitKind,
+    after_failure,
+    after_loss,
+    chunks_ahead,
+    speakers_cost,
+)
 from lingoloop_common.errors import WorkError
 from lingoloop_common.store.database import Connection, Database
+from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, Fenced, change_run, change_runs, fail_unit, lock_run
 from lingoloop_transcriber.group_commit import GroupCommit
 
 SQL = load_queries(__package__, "claim.sql") | load_queries(__package__, "finish.sql")
+SPEAKERS_SQL = load_queries(__package__, "speakers.sql")
 
 log = structlog.get_logger(__name__)
 
@@ -79,12 +88,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an engine made of a chunk, the claim it was made for, and the slots that the fleet had then."""
+    """What an engine made of a chunk, the claim it was made for, and the slots that the fleet had then.
+
+    `voices`: what was heard of them, where it is asked who speaks.
+    """
 
     claim: Claim
     segments: list[Segment]
     engine_ms: int
     slots: int
+    voices: bytes = b""
 
 
 class Claims:
@@ -209,8 +222,10 @@ class Claims:
         """Write down how long a recording is, as its container says."""
         await self._database.pool.execute(SQL["note_length"], claim.unit_id, claim.attempt, length_ms)
 
-    async def finish_plan(self, claim: Claim) -> bool:
+    async def finish_plan(self, claim: Claim, *, speakers: bool = False) -> bool:
         """End the plan: the ledger is complete; return whether this closed the run, all else having ended already.
+
+        With `speakers` there is one more unit, which tells them apart when nothing else is left.
 
         Raises:
             Fenced: another attempt plans this run.
@@ -219,7 +234,13 @@ class Claims:
             run = await lock_run(connection, claim.run_id)
             if not await self._end_unit(connection, claim):
                 return False
-            run = await change_run(connection, run, Change(units_ended=1, planned=True))
+            if speakers:
+                seconds = run["planned_samples"] / SAMPLE_RATE
+                await connection.execute(
+                    SPEAKERS_SQL["add_speakers"], claim.unit_id, new_id(), seconds, speakers_cost(seconds)
+                )
+            run = await change_run(connection, run, Change(units_ended=0 if speakers else 1, planned=True))
+            run = await self._wake(connection, run, slots=0)
         return RunStatus(run["status"]).is_final
 
     async def withhold_plan(self, claim: Claim, slots: int) -> bool:
@@ -286,6 +307,7 @@ class Claims:
                 [result.claim.attempt for result in results],
                 [result.engine_ms for result in results],
                 [SEGMENTS.dump_json(result.segments).decode() for result in results],
+                [result.voices or None for result in results],
             )
             changed = [row for row in rows if row["ended"]]
             changes = [(row, _chunks_done([results[place - 1] for place in row["ended"]])) for row in changed]
@@ -293,7 +315,7 @@ class Claims:
             slots = max(result.slots for result in results)
             closed: dict[int, bool] = {}
             for row, run in zip(changed, runs, strict=True):
-                await self._wake_plan(connection, run, slots)
+                run = await self._wake(connection, run, slots)  # noqa: PLW2901
                 closed |= dict.fromkeys(row["ended"], False)
                 closed[row["ended"][-1]] = RunStatus(run["status"]).is_final
             return [
@@ -321,9 +343,19 @@ class Claims:
             return False
         return Fenced("the unit is not this attempt's any more")
 
-    async def _wake_plan(self, connection: Connection, run: Mapping[str, Any], slots: int) -> None:
-        if not run["planned"] and _has_room(run, slots):
-            await connection.execute(RUN_SQL["wake_plan"], run["id"])
+    async def _wake(self, connection: Connection, run: Mapping[str, Any], slots: int) -> Mapping[str, Any]:
+        """Let the plan go on if there is room ahead of the work, or the last unit begin if it is the last; return the run."""
+        if not run["planned"]:
+            if _has_room(run, slots):
+                await connection.execute(RUN_SQL["wake_plan"], run["id"])
+        elif run["units_left"] == 1 and run["options"].get("diarize"):
+            if not run["units_failed"]:
+                await connection.execute(SPEAKERS_SQL["wake_speakers"], run["id"])
+            elif await connection.fetchval(
+                SPEAKERS_SQL["give_up_speakers"], run["id"], run["error_code"], run["error_message"]
+            ):
+                return await change_run(connection, run, Change(units_ended=1, units_failed=1))
+        return run
 
     async def _delay(self, claim: Claim, error: WorkError, delay: float) -> None:
         delayed = await self._database.pool.fetchval(
@@ -345,7 +377,7 @@ class Claims:
                 cause=cause,
             )
             if claim.kind is UnitKind.CHUNK:
-                await self._wake_plan(connection, run, slots=0)
+                await self._wake(connection, run, slots=0)
 
 
 def _chunks_done(results: Sequence[Result]) -> Change:

@@ -2,9 +2,10 @@
 
 import base64
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lingoloop_common.blobs import FolderBlobs, chunk_blob, chunks_folder
 from lingoloop_common.child import Message
@@ -58,9 +59,10 @@ class Planner:
                 "chunks": max(1, room),
             }
             while True:
-                index, complete = await self._cut(claim, slot, request, index)
-                if complete:
-                    if await self._claims.finish_plan(claim):
+                index, end = await self._cut(claim, slot, request, index)
+                if end.get("complete"):
+                    speakers = end.get("speakers", False) and claim.options.get("diarize", False)
+                    if await self._claims.finish_plan(claim, speakers=speakers):
                         await self._blobs.delete_below(chunks_folder(claim.run_id))
                     return
                 if await self._claims.withhold_plan(claim, self._fleet_slots()):
@@ -80,14 +82,14 @@ class Planner:
 
     async def _cut(
         self, claim: Claim, slot: Slot, request: dict[str, object], index: int
-    ) -> tuple[int, bool]:
-        """Take cuts as they come; return the next chunk's index, and whether the recording has ended."""
-        complete = False
+    ) -> tuple[int, Mapping[str, Any]]:
+        """Take cuts as they come; return the next chunk's index, and what is said at the end."""
+        end: Mapping[str, Any] = {}
         async with contextlib.aclosing(slot.call(request)) as answers:
             async for answer in answers:
                 cut = answer.fields
                 if "end" in cut:
-                    complete = cut["complete"]
+                    end = cut
                     break
                 if cut["stop"] > self._longest * SAMPLE_RATE:  # its container had not said so
                     raise self._too_long()
@@ -99,7 +101,7 @@ class Planner:
                     await self._add(claim, index, answer)
                 self._relay.tell()
                 index += 1
-        return index, complete
+        return index, end
 
     def _too_long(self) -> WorkError:
         return WorkError("too_long", f"the recording is longer than {self._longest:.0f} s, the limit")

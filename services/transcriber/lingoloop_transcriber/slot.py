@@ -11,9 +11,10 @@ import numpy as np
 
 from lingoloop_common.child import Answer, Message, serve_child
 from lingoloop_common.contracts.engines import Ability, Wishes
-from lingoloop_common.contracts.transcript import SEGMENTS, merge_channels, place_segments
+from lingoloop_common.contracts.transcript import SEGMENTS, SPLITS, merge_channels, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio, Unfit, duration_ms, open_audio
+from lingoloop_transcriber.clusters import read_windows, tell_apart
 from lingoloop_transcriber.decode import Samples, decode, decode_range, joined
 from lingoloop_transcriber.engines import (
     Engine,
@@ -27,6 +28,7 @@ from lingoloop_transcriber.engines import (
 )
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Cut, Splitter
+from lingoloop_transcriber.voices import Voices, find_model
 from lingoloop_transcriber.waveform import pairs_of, silent_pairs
 
 BLIND_CUT = 20 * SAMPLE_RATE
@@ -37,7 +39,7 @@ DECODING = frozenset({Ability.CHANNELS, Ability.TRACK})
 
 
 class SlotProcess:
-    """Answers the parent's requests: `load`, `look` (how long is it?), `plan`, `more` (go on with the plan that paused), `chunk`."""
+    """Answers the parent's requests: `load`, `look` (how long is it?), `plan`, `more` (go on with the plan that paused), `chunk`, `speakers`."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
@@ -45,6 +47,7 @@ class SlotProcess:
         self._plan: Iterator[Cut] = iter(())
         self._language: str | None = None
         """Of the recording that is planned, as soon as it is known."""
+        self._voices: Voices | None = None
 
     @cached_property
     def _engine_class(self) -> type[Engine]:
@@ -79,6 +82,9 @@ class SlotProcess:
         abilities = self._engine.abilities
         if self._engine_class.needs_audio:  # what it is given, is decoded here
             abilities = abilities.model_copy(update={"can": abilities.can | DECODING})
+        if self._hears_voices and (model := find_model()):
+            self._voices = Voices(model)
+            abilities = abilities.model_copy(update={"can": abilities.can | {Ability.DIARIZE}})
         answer({"end": True, "abilities": abilities.model_dump(mode="json")}, b"")
 
     def _do_look(self, fields: dict[str, Any], answer: Answer) -> None:
@@ -100,7 +106,7 @@ class SlotProcess:
         for _ in range(fields["chunks"]):
             cut = next(self._plan, None)
             if cut is None:
-                answer({"end": True, "complete": True}, b"")
+                answer({"end": True, "complete": True, "speakers": self._engine_class.needs_audio}, b"")
                 return
             silent = cut.samples is None and self._engine_class.needs_audio
             raw = b""
@@ -127,17 +133,42 @@ class SlotProcess:
         wishes = Wishes.model_validate({"language": fields["language"], **fields["options"]})
         sounds = _heard(fields, wishes) if self._engine.needs_audio else [None]
         seconds = (fields["stop"] - fields["start"]) / SAMPLE_RATE
+        apart = wishes.diarize and self._hears_voices
+        windows = self._listen(sounds[0], fields["start"]) if apart else b""
         begin = time.perf_counter()
         said = [self._engine.transcribe(Piece(sound, seconds, wishes)) for sound in sounds]
         engine_ms = round((time.perf_counter() - begin) * 1000)
         placed = [
-            place_segments(segments, chunk_index=fields["index"], start=fields["start"], end=fields["stop"])
+            place_segments(
+                segments,
+                chunk_index=fields["index"],
+                start=fields["start"],
+                end=fields["stop"],
+                step=SPLITS if apart else 1,
+            )
             for segments in said
         ]
         if fields["channels"] is not None:
             placed = [merge_channels(dict(zip(fields["channels"], placed, strict=True)), fields["index"])]
         found = SEGMENTS.dump_python(placed[0])
-        answer({"end": True, "segments": found, "engine_ms": engine_ms}, b"")
+        answer({"end": True, "segments": found, "engine_ms": engine_ms}, windows)
+
+    def _do_speakers(self, fields: dict[str, Any], answer: Answer) -> None:
+        answer({"end": True, "turns": tell_apart(read_windows(base64.b64decode(fields["windows"])))}, b"")
+
+    @property
+    def _hears_voices(self) -> bool:
+        """Whether it is for us to tell who speaks: the engine is given sound, and does not do it itself."""
+        engine = self._engine
+        return engine.needs_audio and Ability.DIARIZE not in engine.abilities.can
+
+    def _listen(self, sound: Sound | None, start: int) -> bytes:
+        if self._voices is None:  # another worker of the lane has it
+            raise EngineError(
+                "who speaks is not told by this worker: install lingoloop-transcriber[speakers] on it"
+            )
+        assert sound is not None  # needs_audio
+        return self._voices.listen(sound, start)
 
 
 def _sound(samples: Samples) -> Sound:

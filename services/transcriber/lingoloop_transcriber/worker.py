@@ -18,6 +18,7 @@ from lingoloop_transcriber.claims import Claim, Claims
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job
 from lingoloop_transcriber.slots import Slot, Slots
+from lingoloop_transcriber.speakers import Speakers
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Worker:
         slots: Slots,
         claims: Claims,
         imports: Imports,
+        speakers: Speakers,
         outbound: Outbound,
         rules: WorkRules,
         fleet_slots: Callable[[], int],
@@ -55,6 +57,7 @@ class Worker:
             blobs=blobs,
             claims=claims,
             imports=imports,
+            speakers=speakers,
             outbound=outbound,
             rules=rules,
             fleet_slots=fleet_slots,

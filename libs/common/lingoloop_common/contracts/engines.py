@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 MULTI = "multi"
 """The language of a recording in which it changes: each chunk's is found alone."""
@@ -69,6 +69,13 @@ class Wishes(BaseModel):
             raise ValueError("a language is a code like en, de or zh, or multi")
         return value or None
 
+    @field_validator("channels")
+    @classmethod
+    def _one_way_to_tell(cls, value: str, info: ValidationInfo) -> str:
+        if value == "separate" and info.data.get("diarize"):
+            raise ValueError("separate channels tell who speaks: leave out diarize")
+        return value
+
     @field_validator("hotwords", mode="before")
     @classmethod
     def _with_commas(cls, value: object) -> object:
@@ -111,7 +118,10 @@ LACKS = {
     Ability.MULTI: ("language", "does not follow a language that changes"),
     Ability.TRANSLATE: ("task", "does not translate"),
     Ability.HOTWORDS: ("hotwords", "takes no hot words"),
-    Ability.DIARIZE: ("diarize", "does not tell who speaks"),
+    Ability.DIARIZE: (
+        "diarize",
+        "does not tell who speaks (whisper does where lingoloop-transcriber[speakers] is installed)",
+    ),
     Ability.CHANNELS: ("channels", "does not take channels one by one"),
     Ability.TRACK: ("track", "takes the first sound track alone"),
 }

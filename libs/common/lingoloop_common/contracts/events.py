@@ -36,7 +36,11 @@ class RunState(Wire):
 
 
 class RunUpdated(RunState):
-    """The run moved on; `segments` are those of the chunks that were finished."""
+    """The run moved on; `segments` are those of the chunks that were finished.
+
+    Where it is told who speaks, all come once more at the end, with their speakers, some of them split: the last one of an
+    index counts.
+    """
 
     event: Literal["update"] = "update"
     segments: list[Segment] | None = None

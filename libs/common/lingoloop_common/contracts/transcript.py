@@ -10,6 +10,9 @@ from lingoloop_common.contracts.units import SAMPLE_RATE
 SEGMENTS_PER_CHUNK = 1_000
 """A segment's index is `chunk index × 1000 + place in the chunk`: stable while chunks finish out of order."""
 
+SPLITS = 5
+"""Where it is told who speaks, places in a chunk are so far apart: a segment may become so many, and no index changes."""
+
 
 class Wire(BaseModel):
     """Anything that goes over the wire as camelCase JSON."""
@@ -39,13 +42,17 @@ class Segment(Wire):
     words: list[Word] | None = None
     channel: int | None = None
     """Where each channel is transcribed alone, the one in which it is said, from 0."""
+    speaker: str | None = None
+    """Who speaks, where that is asked: "1" is who said something first."""
 
 
 SEGMENTS = TypeAdapter(list[Segment])
 """Reads and writes many segments at once."""
 
 
-def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end: int) -> list[Segment]:
+def place_segments(
+    segments: list[Segment], *, chunk_index: int, start: int, end: int, step: int = 1
+) -> list[Segment]:
     """Move an engine's segments from chunk time to the recording's time.
 
     Args:
@@ -53,6 +60,7 @@ def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end
         chunk_index: the chunk's place in the ledger.
         start: first sample of the chunk, at 16 kHz.
         end: first sample after the chunk.
+        step: how far apart the indexes are.
 
     Returns:
         Segments whose times lie inside the chunk, never run backwards, and whose index is stable.
@@ -66,7 +74,7 @@ def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end
         return round(clock, 3)
 
     placed: list[Segment] = []
-    for place, segment in enumerate(segments[:SEGMENTS_PER_CHUNK]):
+    for place, segment in enumerate(segments[: SEGMENTS_PER_CHUNK // step]):
         begin = moved(segment.start)
         words = [
             Word(word=w.word, start=moved(w.start), end=moved(w.end), confidence=round(w.confidence, 3))
@@ -74,12 +82,13 @@ def place_segments(segments: list[Segment], *, chunk_index: int, start: int, end
         ]
         placed.append(
             Segment(
-                index=chunk_index * SEGMENTS_PER_CHUNK + place,
+                index=chunk_index * SEGMENTS_PER_CHUNK + place * step,
                 start=begin,
                 end=moved(segment.end),
                 text=segment.text,
                 confidence=round(segment.confidence, 3),
                 words=words,
+                speaker=segment.speaker,
             )
         )
     return placed

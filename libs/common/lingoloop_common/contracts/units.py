@@ -36,6 +36,7 @@ class UnitKind(StrEnum):
     PLAN = "plan"
     CHUNK = "chunk"
     IMPORT = "import"
+    SPEAKERS = "speakers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,14 @@ def plan_cost(*, small: bool) -> float:
     A small run's is free: it takes a moment, and would put the run's only chunk behind all owners who were served alike.
     """
     return 0.0 if small else 1.0
+
+
+def speakers_cost(seconds: float) -> float:
+    """Return the seconds of audio that telling the speakers of a recording of so many seconds apart is like.
+
+    What is heard of their voices is heard with the chunks; this is what is left to do at the end.
+    """
+    return 1.0 + seconds / 200
 
 
 def chunks_ahead(slots: int, planned: int) -> int:

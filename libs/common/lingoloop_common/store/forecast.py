@@ -9,7 +9,7 @@ from uuid import UUID
 
 from lingoloop_common.contracts.forecast import LaneOutlook, OpenRun
 from lingoloop_common.contracts.states import RunStatus
-from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_common.contracts.units import SAMPLE_RATE, speakers_cost
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row, run_state, total_ms
@@ -79,6 +79,7 @@ class _Reading:
 
 def _open_run(row: Row) -> OpenRun:
     total, done, each = total_ms(row), row["done_samples"] / SAMPLE_RATE, row["channels"]
+    last = speakers_cost(total / 1000) if total is not None and row["diarize"] else 0.0
     return OpenRun(
         id=row["id"],
         owner=row["owner"],
@@ -86,5 +87,5 @@ def _open_run(row: Row) -> OpenRun:
         small=row["small"],
         waits=row["status"] == RunStatus.QUEUED,
         served=done * each,
-        left=None if total is None else max(0.0, total / 1000 - done) * each,
+        left=None if total is None else max(0.0, total / 1000 - done) * each + last,
     )

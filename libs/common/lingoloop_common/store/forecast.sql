@@ -6,7 +6,7 @@ WHERE w.lane = $1 AND w.lease_until >= now() AND COALESCE(w.wanted, f.wanted) = 
 
 -- name: open_runs
 SELECT r.id, r.owner, r.priority, r.status, r.planned, r.planned_samples, r.done_samples, r.channels, a.duration_ms,
-       COALESCE(s.served, 0) AS served, j.job_type = 'transcribe_short' AS small
+       COALESCE(s.served, 0) AS served, j.job_type = 'transcribe_short' AS small, r.options ? 'diarize' AS diarize
 FROM transcript_run r
 JOIN audio a ON a.id = r.audio_id
 JOIN job j ON j.run_id = r.id AND j.status IN ('queued', 'processing')
