@@ -10,8 +10,9 @@ from typing import Any
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from bench.fleets import Timed, Transcript
+from bench.fleets import Transcript
 from lingoloop_transcriber.engines.models import default_cache, find_model
+from tests.seams import Timed
 
 THREADS = 2
 

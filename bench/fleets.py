@@ -9,17 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fleet import Fleet, running_fleet
+from tests.seams import Timed
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """A word and when it was said, in seconds."""
-
-    word: str
-    start: float
-    end: float
 
 
 @dataclass(frozen=True, slots=True)

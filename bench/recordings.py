@@ -1,12 +1,11 @@
 """Recordings to measure with, built from real speech."""
 
 import wave
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tests.speech import RATE, Clip, Samples, join, librivox_clips, shared_clips
+from tests.speech import RATE, Clip, join, librivox_clips, shared_clips
 
 
 def recording(speech: Path, minutes: float) -> Clip:
@@ -18,23 +17,6 @@ def recording(speech: Path, minutes: float) -> Clip:
 def one_speaker(minutes: float) -> Clip:
     """Return at least `minutes` of one reader: Debian's clips, again and again."""
     return join(librivox_clips(), least_seconds=minutes * 60)
-
-
-def mixed(clips: Sequence[Clip], minutes: float, seed: int) -> Clip:
-    """Return at least `minutes` of the clips, all of them in one order after the other, with pauses of 0.3–2.5 s of quiet noise."""
-    random = np.random.default_rng(seed)
-    pieces: list[Samples] = []
-    words: list[str] = []
-    size = 0
-    while size < minutes * 60 * RATE:
-        for place in random.permutation(len(clips)):
-            pause = random.normal(0, 12, int(random.uniform(0.3, 2.5) * RATE)).astype(np.int16)
-            pieces += [clips[place].samples, pause]
-            words.append(clips[place].words)
-            size += clips[place].samples.size + pause.size
-            if size >= minutes * 60 * RATE:
-                break
-    return Clip(f"mix {seed}", np.concatenate(pieces), " ".join(words))
 
 
 def write_hours(path: Path, clip: Clip, hours: float) -> Path:

@@ -1,55 +1,17 @@
 """What is compared of two transcripts of a recording: words right, words near cuts, times. Pure."""
 
 import itertools
-import re
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
-import jiwer
 import numpy as np
 
-from bench.fleets import Timed
-from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_transcriber.engines.speech import extent, find_speech, make_windows
-from lingoloop_transcriber.split import Splitter
-from tests.speech import Clip, Samples
+from tests.seams import Timed, plain, right_words
+from tests.speech import Clip
 
 NEAR = 1.0
 """Seconds around a cut in which words are compared."""
-
-
-def plain(word: str) -> str:
-    """Return a word as it is compared."""
-    word = re.sub(r"[^a-z0-9']", "", word.lower())
-    return {"mr": "mister"}.get(word, word)
-
-
-def cuts_of(samples: Samples) -> list[float]:
-    """Return the seconds at which a recording is cut, into chunks and inside them into windows."""
-    splitter = Splitter()
-    cuts = []
-    for chunk in (*splitter.push(samples), *splitter.close()):
-        at = chunk.start / SAMPLE_RATE
-        cuts.append(at)
-        if chunk.samples is not None:
-            windows = make_windows(find_speech(chunk.samples.astype(np.float32) / np.float32(32768)))
-            cuts += [
-                at + (extent(before).end + extent(after).start) / 2
-                for before, after in itertools.pairwise(windows)
-            ]
-    return cuts[1:]
-
-
-def right_words(reference: Sequence[str], heard: Sequence[Timed]) -> dict[int, int]:
-    """Return which words of the reference were heard right: index in the reference to index in what was heard."""
-    found = jiwer.process_words(" ".join(reference), " ".join(plain(word.word) or "-" for word in heard))
-    return {
-        part.ref_start_idx + step: part.hyp_start_idx + step
-        for part in found.alignments[0]
-        if part.type == "equal"
-        for step in range(part.ref_end_idx - part.ref_start_idx)
-    }
 
 
 def at_seams(
@@ -71,7 +33,7 @@ def at_seams(
         "elsewhere_lost": 0,
     }
     for place, at in theirs.items():
-        middle = (direct[at].start + direct[at].end) / 2
+        middle = direct[at].middle
         where = "near" if edges.size and np.abs(edges - middle).min() <= NEAR else "elsewhere"
         counts[where] += 1
         if place not in mine:

@@ -16,10 +16,10 @@ from opencc import OpenCC
 from bench.by_hand import ByHand, by_hand
 from bench.fleets import Transcript, bench_fleet, transcribe
 from bench.noises import noises
-from bench.recordings import mixed
-from bench.word_figures import at_seams, cuts_of, times
+from bench.word_figures import at_seams, times
 from tests.fleet import Fleet
-from tests.speech import Clip, librivox_clips, shared_clips, word_error_rate, write_wav
+from tests.seams import cuts_of
+from tests.speech import Clip, librivox_clips, mixed, shared_clips, word_error_rate, write_wav
 
 SEEDS = (1, 2, 3)
 MINUTES = 20

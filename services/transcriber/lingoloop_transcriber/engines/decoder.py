@@ -38,7 +38,7 @@ TOKENS_MOST = 224
 HOTWORD_TOKENS_MOST = 448 - TOKENS_MOST - 8
 """The decoder has 448 places; eight are left for what marks the parts of its text."""
 
-BEAM = 5
+BEAM = 3
 """Texts that are followed at the same time; the likeliest is kept."""
 
 LOOP_TOKENS_MOST = 12
@@ -224,4 +224,5 @@ def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any, *, eng
         for word in words
         if word["word"]
     ]
-    return tightened(without_run_on(timed))
+    # A translation's words have no times of their own: it says things in another order.
+    return timed if english else tightened(without_run_on(timed))

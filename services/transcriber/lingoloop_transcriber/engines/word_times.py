@@ -6,7 +6,7 @@ from statistics import median
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines.sentences import SENTENCE_ENDS
 
-RUN_ON_LEAST = 3
+RUN_ON_LEAST = 2
 """So many words without any length at a window's end were not said."""
 
 USUAL_MOST = 0.7
