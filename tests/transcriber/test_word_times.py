@@ -15,13 +15,18 @@ AIR = said(("the", 0.2, 0.4), ("air", 0.4, 0.6), ("is", 0.6, 0.8), ("pure.", 0.8
 
 
 def test_words_that_have_no_length_at_the_end_are_left_out() -> None:
-    again = said(*((text, 1.8, 1.8) for text in ("At", "that", "high", "level", "the")))
+    again = said(*((text, 1.2, 1.2) for text in ("At", "that", "high", "level")))
+    assert without_run_on([*AIR, *again]) == AIR
+
+
+def test_nor_is_the_last_of_them_kept_which_has_what_time_is_left() -> None:
+    again = said(("the", 1.2, 1.2), ("air", 1.2, 1.2), ("is", 1.2, 1.2), ("pure.", 1.2, 1.5))
     assert without_run_on([*AIR, *again]) == AIR
 
 
 def test_one_short_word_may_have_been_said() -> None:
-    words = [*AIR, *said(("it", 1.2, 1.2))]
-    assert without_run_on(words) == words
+    for last in (said(("it", 1.2, 1.2)), said(("it", 1.2, 1.2), ("was", 1.2, 1.5))):
+        assert without_run_on([*AIR, *last]) == [*AIR, *last]
 
 
 def test_words_without_length_before_others_are_kept() -> None:

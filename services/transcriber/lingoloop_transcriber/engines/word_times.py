@@ -14,11 +14,16 @@ USUAL_MOST = 0.7
 
 
 def without_run_on(words: Sequence[Word]) -> list[Word]:
-    """Return a window's words without those that a decoder wrote after the last sound: they have no length."""
-    said = len(words)
-    while said and words[said - 1].end <= words[said - 1].start:
+    """Return a window's words without those that a decoder wrote after the last sound.
+
+    They have no length, but for the last of them, which has what time is left.
+    """
+    lengths = [word.end - word.start for word in words]
+    said = len(words) - 1
+    while said > 0 and lengths[said - 1] <= 0:
         said -= 1
-    return list(words[:said] if len(words) - said >= RUN_ON_LEAST else words)
+    run_on = sum(length <= 0 for length in lengths[said:])
+    return list(words if run_on < RUN_ON_LEAST else words[:said])
 
 
 def tightened(words: Sequence[Word]) -> list[Word]:
