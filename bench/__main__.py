@@ -18,6 +18,7 @@ NAMES = (
     "uploads",
     "progress",
     "fanout",
+    "words",
 )
 
 

@@ -12,6 +12,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from bench.fleets import Transcript
 from lingoloop_transcriber.engines.models import default_cache, find_model
+from tests.seams import Timed
 
 THREADS = 2
 
@@ -23,6 +24,9 @@ WAYS: dict[str, dict[str, Any]] = {
         "beam_size": 1,
         "condition_on_previous_text": False,
     },
+    "direct, no conditioning": {"condition_on_previous_text": False},
+    "direct, voice activity": {"vad_filter": True},
+    "direct, voice activity, no conditioning": {"vad_filter": True, "condition_on_previous_text": False},
 }
 """Options of `BatchedInferencePipeline.transcribe` (the first) and `WhisperModel.transcribe`, beside word times."""
 
@@ -33,9 +37,9 @@ class ByHand:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    def transcribe(self, path: Path, way: str, model: str = "base") -> Transcript:
+    def transcribe(self, path: Path, way: str, model: str = "base", language: str = "en") -> Transcript:
         """Transcribe a file in one of WAYS."""
-        transcript: Transcript = self._pool.apply(_transcribe, (path, way, model))
+        transcript: Transcript = self._pool.apply(_transcribe, (path, way, model, language))
         return transcript
 
 
@@ -52,9 +56,11 @@ def _load(model: str) -> WhisperModel:
     return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS)
 
 
-def _transcribe(path: Path, way: str, model: str) -> Transcript:
+def _transcribe(path: Path, way: str, model: str, language: str) -> Transcript:
     loaded: Any = BatchedInferencePipeline(_load(model)) if way == "batched" else _load(model)
     begin = time.perf_counter()
-    segments, _ = loaded.transcribe(str(path), language="en", word_timestamps=True, **WAYS[way])
-    text = "".join(segment.text for segment in segments)
-    return Transcript(text, time.perf_counter() - begin)
+    found, _ = loaded.transcribe(str(path), language=language, word_timestamps=True, **WAYS[way])
+    segments = list(found)
+    seconds = time.perf_counter() - begin
+    words = [Timed(w.word, float(w.start), float(w.end)) for segment in segments for w in segment.words or ()]
+    return Transcript("".join(segment.text for segment in segments), words, seconds)

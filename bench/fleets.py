@@ -1,6 +1,7 @@
 """A fleet over private servers, for the length of a bench."""
 
 import contextlib
+import json
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -8,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fleet import Fleet, running_fleet
+from tests.seams import Timed
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a run brought: its text, and the seconds from the first byte of the upload to `done`."""
+    """What a run brought: its text and words, and the seconds from the first byte of the upload to `done`."""
 
     text: str
+    words: list[Timed]
     seconds: float
 
 
@@ -40,5 +43,7 @@ async def transcribe(fleet: Fleet, path: Path, **options: str) -> Transcript:
             if frame["event"] == "done":
                 assert frame["status"] == "succeeded", frame
         seconds = time.perf_counter() - begin
-        text = b"".join([part async for part in client.export(run_id, "txt")]).decode()
-    return Transcript(text, seconds)
+        exported = json.loads(b"".join([part async for part in client.export(run_id, "json")]))
+    segments = exported["segments"]
+    words = [Timed(w["word"], w["start"], w["end"]) for segment in segments for w in segment["words"]]
+    return Transcript(" ".join(segment["text"] for segment in segments), words, seconds)

@@ -2,7 +2,7 @@
 
 import json
 import wave
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,6 +94,23 @@ def join(clips: Iterable[Clip], *, least_seconds: float, pause: float = 0.8) -> 
         size += clip.samples.size + gap.size
         turn += 1
     return Clip("joined", np.concatenate(pieces), " ".join(words))
+
+
+def mixed(clips: Sequence[Clip], minutes: float, seed: int) -> Clip:
+    """Return at least `minutes` of the clips, all of them in one order after the other, with pauses of 0.3–2.5 s of quiet noise."""
+    random = np.random.default_rng(seed)
+    pieces: list[Samples] = []
+    words: list[str] = []
+    size = 0
+    while size < minutes * 60 * RATE:
+        for place in random.permutation(len(clips)):
+            pause = random.normal(0, 12, int(random.uniform(0.3, 2.5) * RATE)).astype(np.int16)
+            pieces += [clips[place].samples, pause]
+            words.append(clips[place].words)
+            size += clips[place].samples.size + pause.size
+            if size >= minutes * 60 * RATE:
+                break
+    return Clip(f"mix {seed}", np.concatenate(pieces), " ".join(words))
 
 
 def write_wav(path: Path, samples: Samples) -> Path:

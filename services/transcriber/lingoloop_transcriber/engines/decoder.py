@@ -21,6 +21,7 @@ from tokenizers import Tokenizer as TokenizerFile
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines import Sound, UnknownLanguage
 from lingoloop_transcriber.engines.hotwords import fitting, is_better
+from lingoloop_transcriber.engines.word_times import tightened, without_run_on
 
 FRAMES_PER_SECOND = 100
 STEPS_PER_SECOND = 50
@@ -36,6 +37,9 @@ TOKENS_MOST = 224
 
 HOTWORD_TOKENS_MOST = 448 - TOKENS_MOST - 8
 """The decoder has 448 places; eight are left for what marks the parts of its text."""
+
+BEAM = 3
+"""Texts that are followed at the same time; the likeliest is kept."""
 
 LOOP_TOKENS_MOST = 12
 LOOP_REPEATS = 4
@@ -136,7 +140,7 @@ class Decoder:
         result = self._model.generate(
             encoded,
             [prompt],
-            beam_size=1,
+            beam_size=BEAM,
             max_length=len(prompt) + limit,
             return_scores=True,
             suppress_blank=True,
@@ -215,8 +219,10 @@ def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any, *, eng
         for text, piece, first, last in zip(texts, pieces, edges[:-1], edges[1:], strict=False)
     ]
     merge_punctuations(words, PREPENDED, APPENDED)
-    return [
+    timed = [
         Word(word=word["word"], start=word["start"], end=word["end"], confidence=word["probability"])
         for word in words
         if word["word"]
     ]
+    # A translation's words have no times of their own: it says things in another order.
+    return timed if english else tightened(without_run_on(timed))

