@@ -240,7 +240,7 @@ async def test_a_model_that_is_not_there_is_named(data: Path) -> None:
 async def test_a_damaged_model_is_named(data: Path, tmp_path: Path) -> None:
     well = await examine(data, ENGINE="whisper", MODEL="tiny.en", LINGOLOOP_CACHE=str(tmp_path))
     assert well.states["model"] == "ok", well.out
-    (model,) = (tmp_path / "models").iterdir()
+    [model] = [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
     with (model / "model.bin").open("r+b") as file:
         file.write(b"damage")
     report = await examine(data, ENGINE="whisper", MODEL="tiny.en", LINGOLOOP_CACHE=str(tmp_path))
