@@ -182,7 +182,7 @@ async def test_retries_always_failed(start_world: StartWorld, monkeypatch: pytes
         for _ in range(2):
             (await slots.call()).fail()
         plan = await slots.call()
-        plan.answer(start=0, stop=16_000, silent=False, language="en")
+        plan.answer(start=0, stop=16_000, silent=False, channels=None, language="en")
         plan.answer(end=True, complete=True)
         (await slots.call()).finish()
         run = await world.finished("ann", run_id)

@@ -75,7 +75,7 @@ async def test_a_plan_that_goes_on_after_the_deletion_leaves_no_chunk_behind(sho
     transcriber.worker.receive(token)
     call = await slots.call()
     await delete(shop, run)
-    cut = {"start": 0, "stop": 16_000, "silent": False, "language": None, "pairs": "AAAA"}
+    cut = {"start": 0, "stop": 16_000, "silent": False, "channels": None, "language": None, "pairs": "AAAA"}
     call._answers.put_nowait(Message(cut, b"00" * 16_000))
     assert await settled(token) == "ack"
     assert await shop.value(LEFT) == 0
