@@ -322,7 +322,14 @@ async def test_a_slot_tells_the_worker_what_the_server_said(
     server.answers = [answer, HELLO]
     path = tmp_path / "chunk"
     path.write_bytes((speech * 32768).astype(np.int16).tobytes())
-    given = {"index": 0, "start": 0, "stop": speech.size, "channels": None, "language": "en", "options": {}}
+    given: dict[str, Any] = {
+        "index": 0,
+        "start": 0,
+        "stop": speech.size,
+        "channels": None,
+        "language": "en",
+        "options": {},
+    }
     slots = Slots(1, {"engine": "openai", "model": None})
     async with running([slots]), slots.borrow() as slot:
         chunk = {"do": "chunk", "path": str(path), "whole": True, **given}
