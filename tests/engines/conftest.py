@@ -1,5 +1,6 @@
 """The engines that pass the behaviour suite. One more is a name in ENGINES, and a fixture of that name."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,10 +10,17 @@ from lingoloop_morse import Morse
 from lingoloop_transcriber.engines.simulated import Simulated
 from lingoloop_transcriber.engines.whisper import Whisper
 from tests.engines import keyed
+from tests.engines.asked import asking
 from tests.engines.case import Case
 from tests.speech import RATE, Samples, read_audio
 
-ENGINES = ["simulated", "example", "whisper_tiny_en", pytest.param("whisper_base", marks=pytest.mark.slow)]
+ENGINES = [
+    "simulated",
+    "example",
+    "openai",
+    "whisper_tiny_en",
+    pytest.param("whisper_base", marks=pytest.mark.slow),
+]
 
 TALK = Path(__file__).resolve().parents[2] / "examples" / "talk.ogg"
 
@@ -34,6 +42,12 @@ def simulated() -> Case:
 @pytest.fixture(scope="module")
 def example() -> Case:
     return Case(Morse(None), keyed.morse("CQ DE PARIS 73"), says="cq de paris 73")
+
+
+@pytest.fixture(scope="module")
+def openai() -> Iterator[Case]:
+    with asking() as engine:
+        yield Case(engine, speech(), says="this is the talk")
 
 
 @pytest.fixture(scope="module")

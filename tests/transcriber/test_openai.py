@@ -95,6 +95,19 @@ async def test_a_translation_has_an_address_of_its_own(server: FakeServer, speec
     assert asked.fields == {"model": ["whisper-1"], "response_format": ["verbose_json"]}
 
 
+@pytest.mark.parametrize(
+    ("language", "text"), [("zh", "国语，说话。"), ("zh-Hant", "國語，說話。"), ("ja", "國語, 說話。")]
+)
+async def test_chinese_is_in_the_script_that_was_asked_for(
+    server: FakeServer, speech: Sound, language: str, text: str
+) -> None:
+    words = [{"word": word, "start": at, "end": at + 1} for at, word in enumerate(["國語", "說話"])]
+    for answer in ({"text": "國語, 說話。"}, {"text": "國語, 說話。", "words": words}):
+        server.answers = [Scripted(answer)]
+        assert [segment.text for segment in await hear(speech, language=language)] == [text]
+    assert server.asked[0].fields["language"] == [language[:2]]
+
+
 async def test_a_model_that_tells_no_times_is_not_asked_for_any(server: FakeServer, speech: Sound) -> None:
     server.answers = [Scripted({"text": "Hello. Bye."})]
     [segment] = await hear(speech, "gpt-4o-transcribe", language="multi")
@@ -309,7 +322,14 @@ async def test_a_slot_tells_the_worker_what_the_server_said(
     server.answers = [answer, HELLO]
     path = tmp_path / "chunk"
     path.write_bytes((speech * 32768).astype(np.int16).tobytes())
-    given = {"index": 0, "start": 0, "stop": speech.size, "language": "en", "options": {}}
+    given: dict[str, Any] = {
+        "index": 0,
+        "start": 0,
+        "stop": speech.size,
+        "channels": None,
+        "language": "en",
+        "options": {},
+    }
     slots = Slots(1, {"engine": "openai", "model": None})
     async with running([slots]), slots.borrow() as slot:
         chunk = {"do": "chunk", "path": str(path), "whole": True, **given}

@@ -1,16 +1,17 @@
 """`openai`: a chunk's speech is sent to a server that speaks OpenAI's API, theirs or any other."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes
-from lingoloop_common.contracts.transcript import Segment
+from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS
 from lingoloop_common.settings import CONFIG, SettingsError, read_settings
 from lingoloop_transcriber.engines import EngineError, Piece, Sound
+from lingoloop_transcriber.engines.chinese import script_of, write_chinese
 from lingoloop_transcriber.engines.excerpts import make_excerpt
 from lingoloop_transcriber.engines.flac import to_flac
 from lingoloop_transcriber.engines.language_names import language_code
@@ -62,8 +63,8 @@ class OpenAISettings(BaseSettings):
 class OpenAI:
     """One server's model. Speech alone is sent, each chunk's in one request."""
 
-    needs_audio = True
-    elsewhere = True
+    needs_audio: ClassVar[bool] = True
+    elsewhere: ClassVar[bool] = True
 
     def __init__(self, model: str | None) -> None:
         try:
@@ -105,7 +106,9 @@ class OpenAI:
         excerpt = make_excerpt(piece.samples, speech)
         path = TRANSLATIONS if piece.wishes.task == "translate" else TRANSCRIPTIONS
         body = self._server.ask(path, self._fields(piece.wishes), to_flac(excerpt.sound))
-        return segments_of(read_answer(body), excerpt, speech)
+        segments = segments_of(read_answer(body), excerpt, speech)
+        script = script_of(piece.wishes.language or "") if path == TRANSCRIPTIONS else None
+        return [_written(segment, script) for segment in segments] if script else segments
 
     def _fields(self, wishes: Wishes) -> dict[str, str | list[str]]:
         fields: dict[str, str | list[str]] = {"model": self._model, "response_format": self._format}
@@ -118,6 +121,14 @@ class OpenAI:
         if self._format == "verbose_json":
             fields["timestamp_granularities[]"] = ["word", "segment"]
         return fields
+
+
+def _written(segment: Segment, script: str) -> Segment:
+    """Return a segment in the Chinese script that was asked for: servers know none of them apart."""
+    whole = Word(word=segment.text, start=segment.start, end=segment.end, confidence=segment.confidence)
+    words = write_chinese(segment.words or [whole], script)
+    text = "".join(word.word for word in words).strip()
+    return segment.model_copy(update={"text": text, "words": words if segment.words else None})
 
 
 def _name(model: str) -> str:
