@@ -10,6 +10,7 @@ import numpy as np
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber.engines.speech import extent, find_speech, make_windows
+from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Splitter
 from tests.speech import Clip, Samples
 
@@ -70,7 +71,8 @@ def cuts_of(samples: Samples) -> list[float]:
         at = chunk.start / SAMPLE_RATE
         cuts.append(at)
         if chunk.samples is not None:
-            windows = make_windows(find_speech(chunk.samples.astype(np.float32) / np.float32(32768)))
+            sound = audible(chunk.samples.astype(np.float32) / np.float32(32768))
+            windows = make_windows(find_speech(sound))
             cuts += [
                 at + (extent(before).end + extent(after).start) / 2
                 for before, after in itertools.pairwise(windows)

@@ -58,7 +58,7 @@ def test_nothing_is_missed_when_words_cover_it() -> None:
 def test_speech_before_between_and_after_words_is_found() -> None:
     words = [word(3.0, 3.4), word(6.0, 6.4)]
     missed = missed_speech(spans(0, 9), words, least=1.0)
-    assert [(round(span.start, 2), round(span.end, 2)) for span in missed] == [
+    assert [(round(span.start, 2), round(span.end, 2)) for [span] in missed] == [
         (0, 2.75),
         (3.75, 5.75),
         (6.75, 9),
@@ -66,8 +66,15 @@ def test_speech_before_between_and_after_words_is_found() -> None:
 
 
 def test_a_word_stretched_over_what_was_dropped_does_not_hide_it() -> None:
-    [missed] = missed_speech(spans(0, 8), [word(0.1, 8.0, " a")], least=1.0)
+    [[missed]] = missed_speech(spans(0, 8), [word(0.1, 8.0, " a")], least=1.0)
     assert missed.start < 1.2
+
+
+def test_what_follows_closely_is_looked_at_with_it() -> None:
+    words = [word(0.1, 0.9)]
+    speech = spans(0, 1, 2.0, 4.0, 4.4, 4.9, 5.2, 5.5)
+    assert missed_speech(speech, words, least=1.0) == [speech[1:]]
+    assert len(missed_speech(speech, [*words, word(4.05, 4.35)], least=0.5)) == 2
 
 
 def test_what_is_short_is_a_breath() -> None:

@@ -13,6 +13,7 @@ from lingoloop_common.contracts.transcript import place_segments
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.engines.models import default_cache, find_model
 from lingoloop_transcriber.engines.whisper import Whisper
+from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Splitter
 from tests.seams import Timed, cuts_of, plain, right_words, spoiled
 from tests.speech import RATE, Clip, Samples, join, librivox_clips, mixed, shared_clips, word_error_rate
@@ -33,7 +34,7 @@ def heard_in_chunks(model: str, samples: Samples) -> list[Timed]:
     words = []
     for index, chunk in enumerate([*splitter.push(samples), *splitter.close()]):
         assert chunk.samples is not None
-        piece = Piece(sound_of(chunk.samples), chunk.samples.size / RATE, Wishes(language="en"))
+        piece = Piece(audible(sound_of(chunk.samples)), chunk.samples.size / RATE, Wishes(language="en"))
         segments = whisper.transcribe(piece)
         words += [
             Timed(word.word, word.start, word.end)

@@ -16,6 +16,12 @@ VOICE_ACTIVITY = VadOptions(
     threshold=0.5, min_silence_duration_ms=160, speech_pad_ms=100, max_speech_duration_s=LONGEST
 )
 
+PART_LEAST = 0.2
+"""Seconds that a part without a word lasts, at least."""
+
+APART = 1.0
+"""Seconds between two parts that have nothing to do with each other."""
+
 LEAD = 0.25
 """Seconds before a word that count as covered by it, since a word's start is found late rather than early."""
 
@@ -87,24 +93,45 @@ def _best_pause(speech: Sequence[Span]) -> int:
     return max(range(1, len(speech)), key=worth)
 
 
-def missed_speech(speech: Sequence[Span], words: Sequence[Word], *, least: float) -> list[Span]:
-    """Return the parts of `speech`, of at least `least` seconds, that no word covers.
+def missed_speech(speech: Sequence[Span], words: Sequence[Word], *, least: float) -> list[Sequence[Span]]:
+    """Return windows of the parts of `speech` that no word covers; near ones without a word between belong together.
 
     Args:
         speech: in order, without overlap.
         words: in order.
-        least: seconds; shorter ones are breaths and ends of words.
+        least: seconds of speech in a window; less are breaths and ends of words.
     """
-    missed = []
+    covers = [_cover(word) for word in words]
+    groups: list[list[Span]] = []
+    for part in _uncovered(speech, covers):
+        before = groups[-1][-1] if groups else None
+        if (
+            before
+            and part.start - before.end < APART
+            and not any(before.end <= cover.middle <= part.start for cover in covers)
+        ):
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return [
+        window
+        for group in groups
+        if sum(part.seconds for part in group) >= least
+        for window in make_windows(group)
+    ]
+
+
+def _uncovered(speech: Sequence[Span], covers: Sequence[Span]) -> list[Span]:
+    parts = []
     for span in speech:
         at = span.start
-        for cover in (_cover(word) for word in words):
+        for cover in covers:
             if cover.end <= at or cover.start >= span.end:
                 continue
-            missed.append(Span(at, cover.start))
+            parts.append(Span(at, cover.start))
             at = max(at, cover.end)
-        missed.append(Span(at, span.end))
-    return [span for span in missed if span.seconds >= least]
+        parts.append(Span(at, span.end))
+    return [part for part in parts if part.seconds >= PART_LEAST]
 
 
 def _cover(word: Word) -> Span:

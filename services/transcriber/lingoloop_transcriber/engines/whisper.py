@@ -100,11 +100,11 @@ class Whisper:
         else:
             yield from _moved(heard.words, window)
 
-    def _another_look(self, sound: Sound, missed: Iterable[Span], prompt: Prompt) -> Iterator[Word]:
-        for span in missed:
-            heard = self._decoder.decode(_cut(sound, [span]), prompt)
+    def _another_look(self, sound: Sound, missed: Iterable[Sequence[Span]], prompt: Prompt) -> Iterator[Word]:
+        for window in missed:
+            heard = self._decoder.decode(_cut(sound, window), prompt)
             if not heard.loops and heard.log_probability >= REFUSED:
-                yield from _moved(heard.words, [span])
+                yield from _moved(heard.words, window)
 
 
 def _cut(sound: Sound, window: Sequence[Span]) -> Sound:
