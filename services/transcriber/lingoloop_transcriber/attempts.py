@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from lingoloop_common import metrics
-from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
+from lingoloop_common.blobs import BlobMissing, Blobs, chunks_folder
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
 from lingoloop_common.contracts.units import UnitKind, deadline
@@ -61,7 +61,7 @@ class Attempts:
         *,
         lane: str,
         relay: Relay,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         claims: Claims,
         imports: Imports,
         outbound: Outbound,
