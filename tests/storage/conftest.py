@@ -19,6 +19,13 @@ def s3_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def real_s3_url() -> Iterator[str]:
+    """S3 that wants as much of a part as a true one."""
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def emulator_url() -> Iterator[str]:
     """The run's emulator of Cloud Storage."""
     with gcs_emulator() as url:

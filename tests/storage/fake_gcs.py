@@ -91,7 +91,7 @@ class FakeGcs:
             for one in sorted(self.objects, key=lambda one: (one.name, one.generation))
             if one.name.startswith(query.get("prefix", ""))
             and one.name >= query.get("startOffset", "")
-            and (one.live or query.get("versions") == "true")
+            and (one.live or query.get("versions", "").lower() == "true")
         ]
         first, most = int(query.get("pageToken", 0)), int(query.get("maxResults", 1000))
         page: dict[str, Any] = {"items": [one.shape() for one in found[first : first + most]]}

@@ -347,9 +347,14 @@ class RemoteBlobs:
         await self._delete(entry for entry in listed if meant(entry.name))
 
     async def _delete(self, entries: Iterable[Entry]) -> None:
-        left = iter(entries)
-        while batch := list(itertools.islice(left, THREADS)):
-            await asyncio.gather(*(self._do(self._bucket.delete, one.name, one.version) for one in batch))
+        """Delete objects, many at a time; the versions of one after each other."""
+
+        def delete(versions: list[Entry]) -> None:
+            for version in versions:
+                self._bucket.delete(version.name, version.version)
+
+        objects = itertools.groupby(sorted(entries, key=lambda entry: entry.name), lambda entry: entry.name)
+        await asyncio.gather(*(self._do(delete, list(versions)) for _, versions in objects))
 
     async def _drop(self, name: str) -> None:
         """Remove what a failed write left; what stays is found as an orphan later."""
