@@ -14,7 +14,7 @@ import lingoloop_gateway.app
 import lingoloop_notifier.app
 import lingoloop_transcriber.app
 from lingoloop_common.auth import Tokens
-from lingoloop_common.blobs import Blobs, FolderBlobs
+from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.broker.memory import MemoryBroker
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.http import HttpServer
@@ -155,10 +155,10 @@ async def running_world(
     folder: Path,
     *,
     transcribes: bool = True,
-    blobs: Blobs | None = None,
+    blobs: Any = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """Run the services on a migrated database. Without a transcriber, its lane is known all the same."""
+    """Run the services on a migrated database, over a folder or the given `Blobs`. Without a transcriber, its lane is known all the same."""
     given: dict[str, Any] = {
         "database_url": database_url,
         "broker_url": "memory://",

@@ -18,6 +18,8 @@ from lingoloop_common.blobs import (
     upload_blob,
 )
 
+pytestmark = pytest.mark.usefixtures("small_pieces")
+
 NAME = upload_blob(1)
 FINAL = audio_blob(1)
 
@@ -42,9 +44,7 @@ async def names(blobs: Blobs) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [0, 5, 1_000, 1_001, 4_321])
-async def test_a_stream_of_unknown_length_is_stored_with_its_size_and_sum(
-    blobs: Blobs, size: int, small_pieces: None
-) -> None:
+async def test_a_stream_of_unknown_length_is_stored_with_its_size_and_sum(blobs: Blobs, size: int) -> None:
     data = os.urandom(size)
     given = [data[at : at + 700] for at in range(0, size, 700)]
     stored = await blobs.write_stream(FINAL, parts(*given), limit=size, labels={"owner": "Zoë"})
@@ -55,9 +55,7 @@ async def test_a_stream_of_unknown_length_is_stored_with_its_size_and_sum(
 
 
 @pytest.mark.parametrize("many", [1, 30])
-async def test_what_is_too_long_or_breaks_off_leaves_nothing(
-    blobs: Blobs, many: int, small_pieces: None
-) -> None:
+async def test_what_is_too_long_or_breaks_off_leaves_nothing(blobs: Blobs, many: int) -> None:
     with pytest.raises(BlobTooLarge):
         await blobs.write_stream(FINAL, parts(*[b"x" * 100] * many, b"y"), limit=100 * many)
     with pytest.raises(ConnectionResetError):
@@ -70,7 +68,7 @@ async def test_what_is_too_long_or_breaks_off_leaves_nothing(
 @pytest.mark.parametrize(
     ("start", "end"), [(0, 1), (0, 5_000), (299, 301), (1_500, 4_999), (4_999, 5_000), (7, 7), (0, 9_999)]
 )
-async def test_a_range_is_read(blobs: Blobs, start: int, end: int, small_pieces: None) -> None:
+async def test_a_range_is_read(blobs: Blobs, start: int, end: int) -> None:
     data = os.urandom(5_000)
     await blobs.write_stream(FINAL, parts(data), limit=5_000)
     assert await content(blobs, FINAL, start=start, end=end) == data[start:end]
@@ -85,9 +83,7 @@ async def test_a_small_write_replaces_what_was_there(blobs: Blobs) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 250, 999, 1_000, 1_001, 2_500])
-async def test_a_blob_grows_request_by_request_and_is_one_at_last(
-    blobs: Blobs, step: int, small_pieces: None
-) -> None:
+async def test_a_blob_grows_request_by_request_and_is_one_at_last(blobs: Blobs, step: int) -> None:
     data, digest = os.urandom(min(4_321, step * 20)), hashlib.sha256()
     await blobs.begin(NAME)
     assert await blobs.length(NAME) == 0
@@ -113,9 +109,7 @@ async def test_an_empty_blob_can_be_published(blobs: Blobs) -> None:
     assert await blobs.length(FINAL) == 0
 
 
-async def test_many_pieces_become_one(
-    blobs: Blobs, small_pieces: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_pieces_become_one(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of Google's, 32 at a time are joined, in as many rounds as it takes; here 3 at a time."""
     monkeypatch.setattr("lingoloop_common.blobs.gcs.JOINED", 3)
     data = os.urandom(28_500)
@@ -126,7 +120,7 @@ async def test_many_pieces_become_one(
     assert await names(blobs) == [FINAL]
 
 
-async def test_what_came_before_a_stream_broke_stays(blobs: Blobs, small_pieces: None) -> None:
+async def test_what_came_before_a_stream_broke_stays(blobs: Blobs) -> None:
     digest = hashlib.sha256()
     await blobs.begin(NAME)
     with pytest.raises(ConnectionResetError):
@@ -136,7 +130,7 @@ async def test_what_came_before_a_stream_broke_stays(blobs: Blobs, small_pieces:
     assert await blobs.append(NAME, parts(b"c"), offset=1_550, limit=9_000) == 1_551
 
 
-async def test_what_came_before_a_cancellation_stays(blobs: Blobs, small_pieces: None) -> None:
+async def test_what_came_before_a_cancellation_stays(blobs: Blobs) -> None:
     came, never = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -160,7 +154,7 @@ async def test_not_a_byte_beyond_the_limit_is_kept(blobs: Blobs) -> None:
     assert await content(blobs, NAME) == b"abc"
 
 
-async def test_who_thinks_it_ends_elsewhere_adds_nothing(blobs: Blobs, small_pieces: None) -> None:
+async def test_who_thinks_it_ends_elsewhere_adds_nothing(blobs: Blobs) -> None:
     await blobs.begin(NAME)
     await blobs.append(NAME, parts(b"x" * 2_345), offset=0, limit=9_000)
     for offset in (0, 1, 1_000, 2_344, 2_346, 8_000):
@@ -189,7 +183,7 @@ async def test_only_one_at_a_time_adds_to_it(blobs: Blobs) -> None:
     assert await content(blobs, NAME) == b"abcdef"
 
 
-async def test_it_goes_on_under_another_name(blobs: Blobs, small_pieces: None) -> None:
+async def test_it_goes_on_under_another_name(blobs: Blobs) -> None:
     other = upload_blob(2)
     await blobs.begin(NAME)
     await blobs.append(NAME, parts(b"x" * 1_700), offset=0, limit=9_000)
@@ -219,7 +213,7 @@ async def test_what_is_not_there_is_missing(blobs: Blobs) -> None:
     await blobs.delete_below("chunks/1")
 
 
-async def test_a_digest_can_be_told_later(blobs: Blobs, small_pieces: None) -> None:
+async def test_a_digest_can_be_told_later(blobs: Blobs) -> None:
     data = os.urandom(2_500)
     await blobs.begin(NAME)
     await blobs.append(NAME, parts(data), offset=0, limit=9_000)
@@ -230,7 +224,7 @@ async def test_a_digest_can_be_told_later(blobs: Blobs, small_pieces: None) -> N
         await blobs.tell(digest, NAME, start=0, end=2_501)
 
 
-async def test_deleting_takes_what_is_meant_and_nothing_else(blobs: Blobs, small_pieces: None) -> None:
+async def test_deleting_takes_what_is_meant_and_nothing_else(blobs: Blobs) -> None:
     for name in ("chunks/1/a", "chunks/1/b", "chunks/10/a", "audio/1", "audio/10"):
         await blobs.write(name, b"x")
     await blobs.begin(NAME)

@@ -1,8 +1,10 @@
 """What a bucket keeps and lets go of: labels, versions, joins that were broken off, addresses; and what it says when it fails."""
 
+import asyncio
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -11,6 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.oauth2 import service_account
 
+from lingoloop.doctor_here import check_storage
+from lingoloop.finding import Setup, State
+from lingoloop.folder import DataFolder
 from lingoloop_common.blobs import Blobs, audio_blob, upload_blob
 from lingoloop_common.blobs.bucket import URL_LASTS
 from lingoloop_common.blobs.gcs import GcsBucket
@@ -19,6 +24,8 @@ from lingoloop_common.settings import RecordingSettings, SettingsError, read_set
 from tests.storage.fake_gcs import BUCKET, FakeGcs
 from tests.storage.stores import CREDENTIALS, opened, s3_client, s3_settings
 from tests.storage.test_blobs import parts
+
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 NAME, FINAL = upload_blob(1), audio_blob(1)
 
@@ -37,7 +44,7 @@ class S3:
 
 
 @pytest.fixture
-async def s3(s3_url: str, monkeypatch: pytest.MonkeyPatch, small_pieces: None) -> S3:
+async def s3(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> S3:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("BLOB_DIR", raising=False)
@@ -62,7 +69,7 @@ async def test_objects_of_s3_carry_their_owner(s3: S3) -> None:
         assert head["Metadata"][key] == value
 
 
-async def test_objects_of_google_carry_their_owner(gcs: FakeGcs, small_pieces: None) -> None:
+async def test_objects_of_google_carry_their_owner(gcs: FakeGcs) -> None:
     blobs = opened(blob_url=f"gs://{BUCKET}")
     async with running([blobs]):
         await grown(blobs)
@@ -84,7 +91,7 @@ async def test_older_versions_of_s3_go_too(s3: S3) -> None:
     assert not left.get("Versions", []) + left.get("DeleteMarkers", [])
 
 
-async def test_older_versions_of_google_go_too(gcs: FakeGcs, small_pieces: None) -> None:
+async def test_older_versions_of_google_go_too(gcs: FakeGcs) -> None:
     gcs.versioning = True
     blobs = opened(blob_url=f"gs://{BUCKET}")
     async with running([blobs]):
@@ -238,3 +245,17 @@ def test_the_clients_are_loaded_only_where_they_are_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "state", "says"),
+    [(None, State.OK, "can be written to"), ("s3://none", State.WRONG, "answers NoSuchBucket")],
+)
+async def test_doctor_looks_at_the_bucket(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: str | None, state: State, says: str
+) -> None:
+    monkeypatch.setenv("BLOB_URL", bucket or s3.settings["blob_url"])
+    monkeypatch.setenv("S3_ENDPOINT_URL", s3.settings["s3_endpoint_url"])
+    found = await asyncio.to_thread(check_storage, Setup.here(DataFolder(tmp_path)))
+    assert (found.state, says in found.says) == (state, True)
+    assert "Contents" not in s3.client.list_objects_v2(Bucket=s3.name)

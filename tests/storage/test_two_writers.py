@@ -16,12 +16,14 @@ from tests.storage.fake_gcs import BUCKET, FakeGcs
 from tests.storage.stores import CREDENTIALS, opened, s3_settings, settings_of
 from tests.storage.test_blobs import content, names, parts
 
+pytestmark = pytest.mark.usefixtures("small_pieces")
+
 NAME = upload_blob(1)
 
 
 @pytest.fixture(params=["s3", "gcs"])
 async def two(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_pieces: None
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Blobs, Blobs]]:
     """One store, as two gateways open it."""
     urls = {"s3": request.getfixturevalue("s3_url")} if request.param == "s3" else {}
@@ -31,29 +33,54 @@ async def two(
             yield one, other
 
 
-async def together(event: asyncio.Event, data: bytes) -> AsyncIterator[bytes]:
-    await event.wait()
-    yield data
+class Slow:
+    """A stream that is asked for, and comes when it is let go: whoever asks has looked where the blob ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.asked, self.go = data, asyncio.Event(), asyncio.Event()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        self.asked.set()
+        await self.go.wait()
+        yield self.data
 
 
 @pytest.mark.parametrize("have", [0, 100, 700, 1_000])
-async def test_of_two_that_add_at_the_same_place_one_wins(two: tuple[Blobs, Blobs], have: int) -> None:
+async def test_of_two_that_add_at_the_same_place_the_first_wins(two: tuple[Blobs, Blobs], have: int) -> None:
     await two[0].begin(NAME)
     if have:
         await two[0].append(NAME, parts(b"-" * have), offset=0, limit=9_000)
-    go = asyncio.Event()
+    first, second = Slow(b"a" * 1_500), Slow(b"b" * 1_500)
     adding = [
-        asyncio.create_task(blobs.append(NAME, together(go, mark * 1_500), offset=have, limit=9_000))
-        for blobs, mark in zip(two, (b"a", b"b"), strict=True)
+        asyncio.create_task(blobs.append(NAME, slow.parts(), offset=have, limit=9_000))
+        for blobs, slow in zip(two, (first, second), strict=True)
     ]
-    await asyncio.sleep(0.3)  # both have looked where it ends; if one has not, it is told the same
-    go.set()
+    await asyncio.gather(first.asked.wait(), second.asked.wait())
+    first.go.set()
+    assert await adding[0] == have + 1_500
+    second.go.set()
+    with pytest.raises(BlobChanged) as caught:
+        await adding[1]
+    assert caught.value.length == have + 1_500
+    assert await content(two[0], NAME) == b"-" * have + b"a" * 1_500
+
+
+@pytest.mark.parametrize("two", ["gcs"], indirect=True)  # moto looks and writes in two steps
+async def test_of_two_at_the_same_moment_one_wins(two: tuple[Blobs, Blobs]) -> None:
+    await two[0].begin(NAME)
+    slow = [Slow(b"a" * 1_500), Slow(b"b" * 1_500)]
+    adding = [
+        asyncio.create_task(blobs.append(NAME, each.parts(), offset=0, limit=9_000))
+        for blobs, each in zip(two, slow, strict=True)
+    ]
+    for each in slow:
+        await each.asked.wait()
+    for each in slow:
+        each.go.set()
     ended = await asyncio.gather(*adding, return_exceptions=True)
-    [end] = [one for one in ended if isinstance(one, int)]
-    [_] = [one for one in ended if isinstance(one, BlobChanged)]
-    assert end == have + 1_500
-    mark = b"a" if ended[0] == end else b"b"
-    assert await content(two[0], NAME) == b"-" * have + mark * 1_500
+    [winner] = [number for number, one in enumerate(ended) if one == 1_500]
+    assert isinstance(ended[1 - winner], BlobChanged)
+    assert await content(two[0], NAME) == slow[winner].data
 
 
 async def test_another_gateway_goes_on_where_one_was_killed(two: tuple[Blobs, Blobs]) -> None:
@@ -79,7 +106,7 @@ async def test_publishing_takes_up_what_was_broken_off(two: tuple[Blobs, Blobs])
     assert await content(two[1], audio_blob(1)) == b"a" * 2_700
 
 
-async def test_a_write_whose_answer_is_lost_counts_once(gcs: FakeGcs, small_pieces: None) -> None:
+async def test_a_write_whose_answer_is_lost_counts_once(gcs: FakeGcs) -> None:
     blobs = opened(blob_url=f"gs://{BUCKET}")
     async with running([blobs]):
         gcs.lose = 1
@@ -92,9 +119,7 @@ async def test_a_write_whose_answer_is_lost_counts_once(gcs: FakeGcs, small_piec
         assert gcs.names() == [audio_blob(1)]
 
 
-async def test_a_line_that_breaks_is_taken_up_again(
-    s3_url: str, monkeypatch: pytest.MonkeyPatch, small_pieces: None
-) -> None:
+async def test_a_line_that_breaks_is_taken_up_again(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     settings = s3_settings(s3_url)

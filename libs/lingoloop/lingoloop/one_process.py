@@ -65,7 +65,7 @@ def _settings(folder: DataFolder, options: Options) -> OneProcessSettings:
         "database_url": os.environ.get("DATABASE_URL") or "postgresql:///not-started-yet",
         "broker_url": os.environ.get("BROKER_URL") or "memory://",
         "auth_jwt_secret": os.environ.get("AUTH_JWT_SECRET") or folder.secret(),
-        "blob_dir": os.environ.get("BLOB_DIR") or (None if os.environ.get("BLOB_URL") else folder.blobs),
+        "blob_dir": folder.blob_dir,
         "log_level": os.environ.get("LOG_LEVEL") or "WARNING",
         "ops_host": os.environ.get("OPS_HOST") or "127.0.0.1",
         "gateway_host": os.environ.get("GATEWAY_HOST") or "127.0.0.1",
