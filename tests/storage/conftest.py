@@ -32,7 +32,7 @@ def emulator_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["folder", "s3", "gcs", "emulator"])
+@pytest.fixture(params=["folder", "s3", "gcs", pytest.param("emulator", marks=pytest.mark.slow)])
 def kind(request: pytest.FixtureRequest) -> str:
     """The kinds of stores."""
     kind: str = request.param

@@ -43,7 +43,7 @@ async def names(blobs: Blobs) -> list[str]:
     return sorted([found.name async for page in blobs.found() for found in page])
 
 
-@pytest.mark.parametrize("size", [0, 5, 1_000, 1_001, 4_321])
+@pytest.mark.parametrize("size", [0, 1_000, 1_001, 4_321])
 async def test_a_stream_of_unknown_length_is_stored_with_its_size_and_sum(blobs: Blobs, size: int) -> None:
     data = os.urandom(size)
     given = [data[at : at + 700] for at in range(0, size, 700)]
@@ -65,14 +65,12 @@ async def test_what_is_too_long_or_breaks_off_leaves_nothing(blobs: Blobs, many:
         await blobs.length(FINAL)
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(0, 1), (0, 5_000), (299, 301), (1_500, 4_999), (4_999, 5_000), (7, 7), (0, 9_999)]
-)
-async def test_a_range_is_read(blobs: Blobs, start: int, end: int) -> None:
+async def test_a_range_is_read(blobs: Blobs) -> None:
     data = os.urandom(5_000)
     await blobs.write_stream(FINAL, parts(data), limit=5_000)
-    assert await content(blobs, FINAL, start=start, end=end) == data[start:end]
-    assert await content(blobs, FINAL, start=start) == data[start:]
+    for start, end in ((0, 1), (299, 301), (1_500, 4_999), (4_999, 5_000), (7, 7), (0, 9_999)):
+        assert await content(blobs, FINAL, start=start, end=end) == data[start:end]
+    assert await content(blobs, FINAL, start=4_000) == data[4_000:]
 
 
 async def test_a_small_write_replaces_what_was_there(blobs: Blobs) -> None:
@@ -82,7 +80,7 @@ async def test_a_small_write_replaces_what_was_there(blobs: Blobs) -> None:
         assert path.read_bytes() == b"newer"
 
 
-@pytest.mark.parametrize("step", [1, 250, 999, 1_000, 1_001, 2_500])
+@pytest.mark.parametrize("step", [1, 999, 1_000, 2_500])
 async def test_a_blob_grows_request_by_request_and_is_one_at_last(blobs: Blobs, step: int) -> None:
     data, digest = os.urandom(min(4_321, step * 20)), hashlib.sha256()
     await blobs.begin(NAME)

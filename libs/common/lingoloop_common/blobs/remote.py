@@ -9,17 +9,16 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 
-from lingoloop_common.blobs.bucket import Bucket, Entry, Taken
+from lingoloop_common.blobs.bucket import Bucket, Taken
 from lingoloop_common.blobs.copies import Copies
 from lingoloop_common.blobs.names import being_written
+from lingoloop_common.blobs.objects import Objects
 from lingoloop_common.blobs.pieces import (
     LEAST,
     PIECE,
@@ -48,11 +47,6 @@ from lingoloop_common.store.ids import new_id
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
-THREADS = 16
-"""Requests to the store at a time."""
-
 READ = 2 * 2**20
 """Bytes that are read at a time for a client."""
 
@@ -64,27 +58,24 @@ class RemoteBlobs:
     """Blobs in a bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self._bucket = bucket
+        self._bucket, self._objects = bucket, Objects(bucket)
         self._copies = Copies()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._growing: set[str] = set()
         """Blobs in the making that this process adds to."""
-        self._keeps_versions = True
 
     async def start(self) -> None:
         """Look whether the bucket is there; raise OSError when it cannot be used."""
         self._copies.open()
-        await self.check()
-        self._keeps_versions = await self._do(self._bucket.keeps_versions)
+        await self._objects.start()
 
     async def stop(self) -> None:
         """Remove the copies."""
-        await asyncio.to_thread(self._threads.shutdown)
+        await self._objects.stop()
         self._copies.close()
 
     async def check(self) -> None:
         """Raise OSError when the bucket cannot be used."""
-        await self._do(self._bucket.check)
+        await self._objects.call(self._bucket.check)
 
     async def write_stream(
         self, name: str, parts: AsyncIterable[bytes], *, limit: int, labels: Labels | None = None
@@ -99,7 +90,7 @@ class RemoteBlobs:
         try:
             head, more = await first_piece(parts, limit)
             if more is None:
-                await self._put(name, head, labels, new=True)
+                await self._objects.put(name, head, labels, new=True)
                 running.update(head)
                 return Stored(len(head), await running.digest())
             size = await self._append(making, more, None, 0, limit, running)
@@ -116,7 +107,7 @@ class RemoteBlobs:
     async def write(self, name: str, data: bytes, *, labels: Labels | None = None) -> None:
         """Store a small blob."""
         try:
-            await self._put(name, data, labels)
+            await self._objects.put(name, data, labels)
         except asyncio.CancelledError:
             await self._drop(name)  # the caller will never name it to anybody
             raise
@@ -124,7 +115,7 @@ class RemoteBlobs:
     async def begin(self, name: str) -> None:
         """Make an empty blob that `append` adds to; its name is one that no finished blob has."""
         try:
-            await self._put(piece_name(name, 0), b"", None, new=True)
+            await self._objects.put(piece_name(name, 0), b"", None, new=True)
         except Taken:
             raise FileExistsError(name) from None
 
@@ -167,13 +158,13 @@ class RemoteBlobs:
             last = extent.end if end is None else min(end, extent.end)
             for place in range(first, last, READ):
                 stop = min(place + READ, last) - extent.start
-                yield await self._do(self._bucket.get, extent.entry.name, place - extent.start, stop)
+                yield await self._objects.get(extent.entry.name, place - extent.start, stop)
 
     async def tell(self, digest: Digest, name: str, *, start: int, end: int) -> None:
         """Tell a digest of a blob's bytes from `start` to `end`; raise BlobMissing, also when it is shorter."""
         told = start
         async for data in self.read(name, start=start, end=end):
-            await to_its_end(self._do(digest.update, data))
+            await to_its_end(self._objects.call(digest.update, data))
             told += len(data)
         if told < end:
             raise BlobMissing(name)
@@ -192,10 +183,12 @@ class RemoteBlobs:
             return
         with contextlib.suppress(Taken):  # and nobody was told
             if len(pieces) == 1:
-                await self._put(final, b"".join([part async for part in self.read(name)]), labels, new=True)
+                await self._objects.put(
+                    final, b"".join([part async for part in self.read(name)]), labels, new=True
+                )
             else:
-                await to_its_end(self._do(self._bucket.join, pieces, final, labels or {}))
-        await to_its_end(self._purge(name))
+                await to_its_end(self._objects.call(self._bucket.join, pieces, final, labels or {}))
+        await to_its_end(self._objects.purge(name))
 
     async def take_over(self, name: str, other: str) -> None:
         """Go on with a blob in the making under another name; the bytes are copied, which uploads in parts are few enough for.
@@ -224,11 +217,7 @@ class RemoteBlobs:
         """Delete blobs; those that are gone already are no error."""
         self._copies.forget(names.__contains__)
         for name in names:
-            if self._keeps_versions:
-                versions = await self._list(name, versions=True)
-                await self._delete(version for version in versions if version.name == name)
-            else:
-                await self._do(self._bucket.delete, name)
+            await self._objects.delete(name)
 
     async def delete_below(self, prefix: str) -> None:
         """Delete every blob whose name starts with the folder `prefix`, as far as that can be done now."""
@@ -243,13 +232,14 @@ class RemoteBlobs:
         Raises:
             OSError: something of it is still there.
         """
-        await self._do(self._bucket.drop_unfinished, name)
-        await self._purge(name)
+        self._copies.forget(lambda other: other == name or other.startswith(f"{name}/"))
+        await self._objects.call(self._bucket.drop_unfinished, name)
+        await self._objects.purge(name)
 
     async def found(self) -> AsyncIterator[list[Found]]:
         """Yield what is there, a page at a time, in the order of the names."""
         listing = self._bucket.list("")
-        while page := await self._do(lambda: list(itertools.islice(listing, PAGE))):
+        while page := await self._objects.call(lambda: list(itertools.islice(listing, PAGE))):
             yield [Found(entry.name, entry.modified) for entry in page]
 
     def uri(self, name: str) -> str | None:
@@ -259,7 +249,7 @@ class RemoteBlobs:
     async def signed_url(self, name: str, *, content_type: str, disposition: str) -> str | None:
         """Return an address under which anybody may get a blob for a few minutes, if it can be signed."""
         sign = partial(self._bucket.signed_url, content_type=content_type, disposition=disposition)
-        return await self._do(sign, name)
+        return await self._objects.call(sign, name)
 
     async def _append(
         self,
@@ -273,28 +263,28 @@ class RemoteBlobs:
         """Add a stream after the piece `last`; raise Taken when somebody else does."""
         begun = b""
         if last is not None and 0 < last.entry.size < LEAST:
-            begun = await self._do(self._bucket.get, last.entry.name, 0, last.entry.size)
+            begun = await self._objects.get(last.entry.name, 0, last.entry.size)
         told = offset
 
         async def put(start: int, data: bytes) -> None:
             nonlocal told
             over = last.entry.mark if last is not None and start == last.start else None
-            await self._put(piece_name(name, start), data, None, over=over, new=over is None)
+            await self._objects.put(piece_name(name, start), data, None, over=over, new=over is None)
             if digest is not None:
-                await self._do(digest.update, data[told - start :])
+                await self._objects.call(digest.update, data[told - start :])
             told = start + len(data)
 
         return await fill(parts, put, at=offset, begun=begun, limit=limit)
 
     async def _last(self, name: str, offset: int) -> Extent:
         """Return the last piece of a blob in the making that has `offset` bytes; raise BlobChanged when it has others."""
-        found = extents(name, await self._list(f"{name}/", since=window(name, offset)))
+        found = extents(name, await self._objects.list(f"{name}/", since=window(name, offset)))
         if not found or found[-1].end != offset:
             raise BlobChanged(await self.length(name))
         return found[-1]
 
     async def _extents(self, name: str) -> list[Extent]:
-        found = tiles(extents(name, await self._list(name)))
+        found = tiles(extents(name, await self._objects.list(name)))
         if not found:
             raise BlobMissing(name)
         return found
@@ -315,50 +305,11 @@ class RemoteBlobs:
                 for place in range(0, extent.entry.size, PIECE)
             ]
             for first in range(0, len(wanted), AHEAD):
-                batch = [self._do(fetch, *one) for one in wanted[first : first + AHEAD]]
+                batch = [self._objects.call(fetch, *one) for one in wanted[first : first + AHEAD]]
                 await to_its_end(asyncio.gather(*batch))
         finally:
             os.close(file)
 
-    async def _put(
-        self, name: str, data: bytes, labels: Labels | None, *, over: str | None = None, new: bool = False
-    ) -> None:
-        """Write an object. Of one that is there already, look whether it is this one, and its answer was lost."""
-        write = str(new_id())
-
-        def put() -> None:
-            try:
-                self._bucket.put(name, data, {**(labels or {}), "write": write}, over=over, new=new)
-            except Taken:
-                if self._bucket.labels(name).get("write") != write:
-                    raise
-
-        await to_its_end(self._do(put))
-
-    async def _list(self, prefix: str, *, since: str = "", versions: bool = False) -> list[Entry]:
-        return await self._do(lambda: list(self._bucket.list(prefix, since=since, versions=versions)))
-
-    async def _purge(self, name: str) -> None:
-        def meant(other: str) -> bool:
-            return other == name or other.startswith(f"{name}/")
-
-        self._copies.forget(meant)
-        listed = await self._list(name, versions=self._keeps_versions)
-        await self._delete(entry for entry in listed if meant(entry.name))
-
-    async def _delete(self, entries: Iterable[Entry]) -> None:
-        """Delete objects, many at a time; the versions of one after each other."""
-
-        def delete(versions: list[Entry]) -> None:
-            for version in versions:
-                self._bucket.delete(version.name, version.version)
-
-        objects = itertools.groupby(sorted(entries, key=lambda entry: entry.name), lambda entry: entry.name)
-        await asyncio.gather(*(self._do(delete, list(versions)) for _, versions in objects))
-
     async def _drop(self, name: str) -> None:
         """Remove what a failed write left; what stays is found as an orphan later."""
         await to_its_end(self.delete_below(name))
-
-    async def _do(self, call: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *args)
