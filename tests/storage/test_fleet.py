@@ -14,6 +14,8 @@ from tests.ledger import check_ledger
 from tests.speech import join, librivox_clips, word_error_rate, write_wav
 from tests.storage.stores import CREDENTIALS, s3_client, s3_settings
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 
@@ -74,7 +76,6 @@ async def test_an_upload_outlives_its_gateway(fleet: Fleet) -> None:
         assert (await http.get(f"/api/audios/{audio}/content")).content == data
 
 
-@pytest.mark.slow
 async def test_real_speech_becomes_its_words_over_s3(fleet: Fleet, tmp_path: Path) -> None:
     await fleet.start_all(transcribers=1)
     clip = join(librivox_clips(), least_seconds=75)
