@@ -108,7 +108,7 @@ class Orphans:
             try:
                 await self.remove(now=datetime.now(UTC))
             except Exception as error:
-                unknown = not isinstance(error, (*BROKEN, OSError))
+                unknown = not isinstance(error, BROKEN)
                 log.warning(
                     "orphans were not looked for; will try again",
                     error=type(error).__name__,

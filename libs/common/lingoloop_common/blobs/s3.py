@@ -21,6 +21,9 @@ from lingoloop_common.blobs.seam import BlobMissing, Labels
 COPIES = 8
 """Parts that are copied at a time."""
 
+ATTEMPTS = 5
+"""How often the client makes a request before it gives up."""
+
 READS = 3
 """How often a body that breaks off is read; the client itself repeats requests only until their answer begins."""
 
@@ -36,7 +39,7 @@ class S3Bucket:
         config = Config(
             connect_timeout=5,
             read_timeout=ANSWER_WITHIN,
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=32,
             signature_version="s3v4",
             s3={"addressing_style": "path"} if endpoint_url else {},
