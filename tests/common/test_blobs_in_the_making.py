@@ -147,7 +147,7 @@ async def test_what_is_not_there_is_missing(blobs: FolderBlobs) -> None:
 
 
 async def test_a_digest_can_be_told_later(blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lingoloop_common.blobs.PIECE", 2)
+    monkeypatch.setattr("lingoloop_common.blobs.folder.PIECE", 2)
     await blobs.append(NAME, parts(b"abcdefg"), offset=0, limit=9)
     digest = hashlib.sha256(b"ab")
     await blobs.tell(digest, NAME, start=2, end=7)

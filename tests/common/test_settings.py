@@ -79,7 +79,7 @@ def test_all_wrong_values_are_named_together_and_none_is_shown(monkeypatch: pyte
     text = complaint()
     lines = dict(line.strip().split(": ", 1) for line in text.splitlines()[1:])
     assert set(lines) == {*wrong, "BLOB_DIR"}
-    assert lines["BLOB_DIR"] == "is not set"
+    assert lines["BLOB_DIR"] == "is not set, nor is BLOB_URL"
     assert lines["DATABASE_URL"] == "is empty"
     assert lines["BROKER_URL"] == "must be amqp://…, amqps://… or memory://"
     assert lines["AUTH_JWT_SECRET"].startswith("must be at least 32 bytes")

@@ -151,9 +151,14 @@ class World:
 
 @contextlib.asynccontextmanager
 async def running_world(
-    database_url: str, folder: Path, *, transcribes: bool = True, **settings: Any
+    database_url: str,
+    folder: Path,
+    *,
+    transcribes: bool = True,
+    blobs: Any = None,
+    **settings: Any,
 ) -> AsyncIterator[World]:
-    """Run the services on a migrated database. Without a transcriber, its lane is known all the same."""
+    """Run the services on a migrated database, over a folder or the given `Blobs`. Without a transcriber, its lane is known all the same."""
     given: dict[str, Any] = {
         "database_url": database_url,
         "broker_url": "memory://",
@@ -168,7 +173,7 @@ async def running_world(
     }
     database = Database(database_url, pool_max=20, startup_timeout=10, exclusive=True)
     broker = MemoryBroker()
-    relay, blobs = Relay(database, broker), FolderBlobs(folder)
+    relay, blobs = Relay(database, broker), blobs or FolderBlobs(folder)
     common: dict[str, Any] = {"database": database, "broker": broker, "relay": relay, "blobs": blobs}
     notifier_settings = read_settings(NotifierSettings, **given, notifier_host="127.0.0.1", notifier_port=0)
     notifier_parts, notifier = lingoloop_notifier.app.parts(

@@ -1,6 +1,7 @@
 """`lingoloop doctor`: each thing that can be wrong is named, with what to do; what is well is not."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -266,6 +267,8 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     full = check_disk(setup, least=2**60)
     assert full.state is State.WRONG
     assert str(setup.blob_dir) in full.do[0]
+    elsewhere = check_disk(dataclasses.replace(setup, blob_dir=None), least=1)
+    assert "for recordings (/" in elsewhere.says
 
 
 async def test_work_that_nobody_does_is_named(data: Path, migrated_url: str) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import numpy as np
 
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.child import Message
 from lingoloop_common.contracts.engines import Abilities
@@ -255,7 +255,7 @@ class Workshop:
     database: Database
     broker: Broker
     relay: Relay
-    blobs: FolderBlobs
+    blobs: Blobs
     folder: Path
 
     def transcriber(

@@ -76,10 +76,21 @@ class RecordingSettings(BaseSettings):
 
     model_config = CONFIG
 
-    blob_dir: Path
+    blob_url: str | None = Field(None, pattern=r"^(gs|s3)://[^/?#@\s]+(/[^?#\s]*)?$")
+    s3_endpoint_url: str | None = Field(None, pattern=r"^https?://[^/@\s]+/?$")
+    blob_dir: Path | None = Field(None, validate_default=True)
     max_upload_bytes: int = Field(10 * 2**30, ge=1)
     max_audio_duration_ms: int = Field(24 * 3_600_000, ge=1)
     owner_storage_bytes: int = Field(2**40, ge=0)
+
+    @field_validator("blob_dir")
+    @classmethod
+    def _one_place(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "blob_url" in info.data and (value is None) == (info.data["blob_url"] is None):
+            raise ValueError(
+                "is not set, nor is BLOB_URL" if value is None else "cannot be set beside BLOB_URL"
+            )
+        return value
 
 
 class OutboundSettings(BaseSettings):

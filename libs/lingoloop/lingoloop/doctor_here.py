@@ -1,5 +1,6 @@
 """The checks of `doctor` that ask nobody: settings, model, storage, disk."""
 
+import asyncio
 import difflib
 import hashlib
 import os
@@ -11,8 +12,12 @@ from pathlib import Path
 from pydantic_settings import BaseSettings
 
 from lingoloop.finding import NOTHING_YET, Finding, Setup, ok, skipped, wrong
+from lingoloop_common.blobs import Blobs
+from lingoloop_common.blobs.choice import open_blobs
 from lingoloop_common.contracts.units import DEFAULT_MODELS
-from lingoloop_common.settings import SettingsError, read_settings
+from lingoloop_common.lifecycle import running
+from lingoloop_common.settings import RecordingSettings, SettingsError, read_settings
+from lingoloop_common.store.ids import new_id
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.engines import EngineError, find_engine
@@ -140,6 +145,8 @@ def _sha256(file: Path) -> str:
 def check_storage(setup: Setup) -> Finding:
     """Can recordings be written and deleted?"""
     folder = setup.blob_dir
+    if folder is None:
+        return _check_bucket()
     if not folder.is_dir():
         if not os.environ.get("BLOB_DIR"):
             return skipped(NOTHING_YET)
@@ -158,9 +165,34 @@ def check_storage(setup: Setup) -> Finding:
     return ok(f"{folder} can be written to")
 
 
+def _check_bucket() -> Finding:
+    place = os.environ["BLOB_URL"]
+    try:
+        blobs = open_blobs(read_settings(RecordingSettings))
+    except SettingsError:
+        return skipped("its settings cannot be used")
+    try:
+        asyncio.run(_try_out(blobs))
+    except OSError as error:
+        return wrong(
+            f"{place}: {error.strerror}",
+            "does the bucket exist, and may this account list, read, write and delete in it?",
+        )
+    return ok(f"{place} can be written to")
+
+
+async def _try_out(blobs: Blobs) -> None:
+    async with running([blobs]):
+        name = f".doctor-{new_id()}"
+        await blobs.write(name, b"a look")
+        await blobs.delete(name)
+
+
 def check_disk(setup: Setup, least: int = LEAST_FREE) -> Finding:
     """Is room left where recordings and the database lie? `least` is in bytes."""
-    places = {"recordings": setup.blob_dir}
+    places = {
+        "recordings": setup.blob_dir or Path(tempfile.gettempdir())
+    }  # where copies of a bucket's blobs lie
     if not os.environ.get("DATABASE_URL"):
         places["database"] = setup.folder.postgres
     free = {what: shutil.disk_usage(_existing(place)).free for what, place in places.items()}

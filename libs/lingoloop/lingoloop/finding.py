@@ -50,13 +50,14 @@ def skipped(says: str) -> Finding:
 class Setup:
     """What is looked at: as the environment names it, else as the one-process mode has it in its folder.
 
-    `database_url` is None while no database runs, `server_url` while no server does.
+    `database_url` is None while no database runs, `server_url` while no server does,
+    `blob_dir` where recordings lie in a bucket.
     """
 
     folder: DataFolder
     database_url: str | None
     broker_url: str
-    blob_dir: Path
+    blob_dir: Path | None
     engine: str
     model: str | None
     server_url: str | None
@@ -70,7 +71,7 @@ class Setup:
             folder=folder,
             database_url=os.environ.get("DATABASE_URL") or running_url(folder.postgres),
             broker_url=os.environ.get("BROKER_URL") or "memory://",
-            blob_dir=Path(os.environ.get("BLOB_DIR") or folder.blobs),
+            blob_dir=folder.blob_dir,
             engine=engine.engine,
             model=engine.model,
             server_url=os.environ.get("LINGOLOOP_URL") or (server.url if server else None),

@@ -68,6 +68,13 @@ class DataFolder:
         return self.path / "blobs"
 
     @property
+    def blob_dir(self) -> Path | None:
+        """Where the environment puts recordings, else here; None where `BLOB_URL` names a bucket instead."""
+        if given := os.environ.get("BLOB_DIR"):
+            return Path(given)
+        return None if os.environ.get("BLOB_URL") else self.blobs
+
+    @property
     def secret_file(self) -> Path:
         """What tokens are signed with."""
         return self.path / "secret"

@@ -15,7 +15,7 @@ import lingoloop_transcriber.app
 from lingoloop.folder import DataFolder
 from lingoloop.postgres import EmbeddedPostgres
 from lingoloop_common import plumbing
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs.choice import open_blobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.lifecycle import Part, running
 from lingoloop_common.settings import read_settings
@@ -67,7 +67,7 @@ def _settings(folder: DataFolder, options: Options) -> OneProcessSettings:
         "database_url": os.environ.get("DATABASE_URL") or "postgresql:///not-started-yet",
         "broker_url": os.environ.get("BROKER_URL") or "memory://",
         "auth_jwt_secret": os.environ.get("AUTH_JWT_SECRET") or folder.secret(),
-        "blob_dir": os.environ.get("BLOB_DIR") or folder.blobs,
+        "blob_dir": folder.blob_dir,
         "log_level": os.environ.get("LOG_LEVEL") or "WARNING",
         "ops_host": os.environ.get("OPS_HOST") or "127.0.0.1",
         "gateway_host": os.environ.get("GATEWAY_HOST") or "127.0.0.1",
@@ -90,7 +90,7 @@ async def _migrate(database_url: str) -> None:
 
 def _parts(settings: OneProcessSettings, *, ops: bool) -> tuple[list[Part], HttpServer]:
     shared = plumbing.connect(settings)
-    blobs = FolderBlobs(settings.blob_dir)
+    blobs = open_blobs(settings)
     common: dict[str, Any] = {
         "database": shared.database,
         "broker": shared.broker,

@@ -3,7 +3,7 @@
 import sys
 
 from lingoloop_common import lifecycle, plumbing
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs.choice import open_blobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
 from lingoloop_gateway.app import parts
@@ -18,7 +18,7 @@ def main() -> int:
     except SettingsError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
-    blobs = FolderBlobs(settings.blob_dir)
+    blobs = open_blobs(settings)
     own, _ = parts(
         settings,
         database=shared.database,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lingoloop_common.addresses import gate
 from lingoloop_common.auth import Callers, read_tokens
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import Part
@@ -27,6 +27,7 @@ from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.lanes import Lanes
 from lingoloop_gateway.more_runs import MoreRuns
 from lingoloop_gateway.openai_api import OpenAiApi
+from lingoloop_gateway.orphans import Orphans
 from lingoloop_gateway.passing import EventStreams
 from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.probe import Probe
@@ -53,7 +54,7 @@ def parts(
     database: Database,
     broker: Broker,
     relay: Relay,
-    blobs: FolderBlobs,
+    blobs: Blobs,
     notifier_url: Callable[[], str],
 ) -> tuple[list[Part], HttpServer]:
     """Return the parts of a gateway, and of them the server (its `url` is known once it has started)."""
@@ -145,6 +146,7 @@ def parts(
     return [
         Sweep(database, broker, relay),
         removals,
+        Orphans(database, blobs),
         Indexing(database),
         Expiry(resumable.drop_expired, Retention(database, settings.event_retention_hours).drop_expired),
         probe,

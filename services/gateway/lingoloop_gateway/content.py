@@ -4,29 +4,27 @@ aiohttp's FileResponse would make its ETag of the file's time, which a restored 
 If-Range: a player would put bytes of two files together.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
-from pathlib import Path
-from typing import BinaryIO
 
 from aiohttp import ETag, web
 
-from lingoloop_common.blobs import BlobMissing, FolderBlobs
+from lingoloop_common.blobs import BlobMissing, Blobs
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import problem_response
 from lingoloop_common.names import content_disposition
 from lingoloop_common.store.runs import Row
+from lingoloop_gateway.parameters import flag_in_query
 from lingoloop_gateway.ranges import Unsatisfiable, wanted_bytes
 
-PART = 2**18
-
 NOT_FETCHED = "the recording has not been fetched yet from where it is; see its run"
+NOT_THERE = "the recording is not in the storage any more"
 
 
-async def answer_content(request: web.Request, audio: Row, blobs: FolderBlobs) -> web.StreamResponse:
+async def answer_content(request: web.Request, audio: Row, blobs: Blobs) -> web.StreamResponse:
     """Answer with the bytes of an audio, as far as the request's conditions and range want them.
 
     Raises:
@@ -46,6 +44,14 @@ async def answer_content(request: web.Request, audio: Row, blobs: FolderBlobs) -
     }
     if _is_unchanged(request, etag, modified):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    shown = {"content_type": audio["content_type"], "disposition": content_disposition(audio["filename"])}
+    if (
+        flag_in_query(request, "redirect")
+        and request.method != "HEAD"  # a signature holds for one method
+        and (url := await blobs.signed_url(audio["blob"], **shown))
+    ):
+        given = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers=given)
     size: int = audio["size_bytes"]
     try:
         part = wanted_bytes(_range_header(request, etag, modified), size)
@@ -53,8 +59,8 @@ async def answer_content(request: web.Request, audio: Row, blobs: FolderBlobs) -
         refusal = problem_response(Problem("range_not_satisfiable", str(error)))
         refusal.headers["Content-Range"] = f"bytes */{size}"
         return refusal
-    headers["Content-Type"] = audio["content_type"]
-    headers["Content-Disposition"] = content_disposition(audio["filename"])
+    headers["Content-Type"] = shown["content_type"]
+    headers["Content-Disposition"] = shown["disposition"]
     headers["X-Content-Type-Options"] = "nosniff"
     if part is not None:
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
@@ -63,11 +69,17 @@ async def answer_content(request: web.Request, audio: Row, blobs: FolderBlobs) -
     response = web.StreamResponse(
         status=HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT, headers=headers
     )
-    with await _opened(blobs, audio["blob"]) as file:
+    parts = blobs.read(audio["blob"], start=wanted.start, end=wanted.stop)
+    async with contextlib.aclosing(parts):
+        data = await _begun(parts) if request.method != "HEAD" else await _is_there(blobs, audio["blob"])
         await response.prepare(request)
-        if request.method != "HEAD":
-            async for data in _read(file, wanted):
-                await response.write(data)
+        sent = 0
+        while data:
+            await response.write(data)
+            sent += len(data)
+            data = await anext(parts, b"")
+        if sent < len(wanted) and request.method != "HEAD":
+            raise OSError("a recording is shorter than it was")
     await response.write_eof()
     return response
 
@@ -99,23 +111,18 @@ def _range_header(request: web.Request, etag: str, modified: datetime) -> str:
     return request.headers.get("Range", "")
 
 
-async def _opened(blobs: FolderBlobs, name: str) -> BinaryIO:
-    def opened(path: Path) -> BinaryIO:
-        return path.open("rb")
-
+async def _begun(parts: AsyncGenerator[bytes, None]) -> bytes:
+    """Return the first bytes, so that what is missing is told before an answer begins."""
     try:
-        async with blobs.local_path(name) as path:
-            return await asyncio.to_thread(opened, path)
+        return await anext(parts, b"")
     except (BlobMissing, FileNotFoundError):
-        raise Problem("not_found", "the recording is not in the storage any more") from None
+        raise Problem("not_found", NOT_THERE) from None
 
 
-async def _read(file: BinaryIO, wanted: range) -> AsyncIterator[bytes]:
-    await asyncio.to_thread(file.seek, wanted.start)
-    left = len(wanted)
-    while left:
-        data = await asyncio.to_thread(file.read, min(PART, left))
-        if not data:
-            raise OSError("a recording is shorter than it was")
-        left -= len(data)
-        yield data
+async def _is_there(blobs: Blobs, name: str) -> bytes:
+    """Return no bytes of a blob that is there."""
+    try:
+        await blobs.length(name)
+    except BlobMissing:
+        raise Problem("not_found", NOT_THERE) from None
+    return b""

@@ -1,6 +1,6 @@
 """More runs over a recording that is there already."""
 
-from lingoloop_common.blobs import BlobMissing, FolderBlobs
+from lingoloop_common.blobs import BlobMissing, Blobs
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.relay import Relay
@@ -31,7 +31,7 @@ class MoreRuns:
         *,
         database: Database,
         relay: Relay,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         probe: Probe,
         lanes: Lanes,
         quotas: Quotas,

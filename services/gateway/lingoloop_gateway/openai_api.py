@@ -186,7 +186,7 @@ class OpenAiApi:
                 received, (options, upload) = await read_form(
                     request,
                     lambda parts, name, kind: self._uploads.receive(
-                        room.watch(parts), filename=name, content_type=kind
+                        room.watch(parts), filename=name, content_type=kind, owner=caller.owner
                     ),
                     self._uploads.drop,
                     self._read,

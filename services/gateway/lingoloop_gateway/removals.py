@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
@@ -27,7 +27,7 @@ PUT_OFF = 60.0
 class Removals:
     """Runs in every gateway. Each removal is idempotent, so two that do the same one are no harm."""
 
-    def __init__(self, database: Database, blobs: FolderBlobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database, self._blobs = database, blobs
         self._task: asyncio.Task[None] | None = None
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.store.database import Connection, Database
@@ -42,7 +42,7 @@ class Resumable:
         database: Database,
         lanes: Lanes,
         quotas: Quotas,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         uploads: Uploads,
         removals: Removals,
         max_bytes: int,
@@ -175,7 +175,7 @@ class Resumable:
         if upload["parts"]:
             lengths = await self._database.pool.fetchval(SQL["part_lengths"], upload["parts"])
             await self._bytes.join(upload_id, upload["parts"], lengths)
-        stored = await self._bytes.publish(upload_id, upload["length"])
+        stored = await self._bytes.publish(upload_id, upload["length"], owner)
         received = Received(upload_id, described.filename, described.content_type, stored)
         try:
             if not upload["length"]:

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from lingoloop_common.auth import READ, WRITE, Callers
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, problem_response, public_app
@@ -78,7 +78,7 @@ class Server:
         webhooks: WebhooksApi,
         waiter: DoneWaiter,
         streams: EventStreams,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         quotas: Quotas,
         keys: IdempotencyKeys,
         gate: Middleware,
@@ -145,7 +145,7 @@ class Server:
                 received, options = await read_upload(
                     request,
                     lambda parts, name, kind: self._uploads.receive(
-                        room.watch(parts), filename=name, content_type=kind
+                        room.watch(parts), filename=name, content_type=kind, owner=caller.owner
                     ),
                     self._uploads.drop,
                 )

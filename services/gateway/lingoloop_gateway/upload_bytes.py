@@ -8,8 +8,8 @@ from lingoloop_common.blobs import (
     BlobBusy,
     BlobChanged,
     BlobMissing,
+    Blobs,
     BlobTooLarge,
-    FolderBlobs,
     Stored,
     audio_blob,
     upload_blob,
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class UploadBytes:
     """All uploads' bytes; how far each is, they alone say. What the storage cannot do is raised as a Problem."""
 
-    def __init__(self, blobs: FolderBlobs) -> None:
+    def __init__(self, blobs: Blobs) -> None:
         self._blobs, self._sums = blobs, RunningSums()
 
     async def begin(self, upload_id: UUID) -> None:
@@ -72,14 +72,14 @@ class UploadBytes:
         """Make an upload of parts: the first becomes it, the others are added. Goes on where it was broken off."""
         await _told(self._join(upload_id, parts, lengths))
 
-    async def publish(self, upload_id: UUID, length: int) -> Stored:
+    async def publish(self, upload_id: UUID, length: int, owner: str) -> Stored:
         """Give an upload that is whole the name of a recording, if it has not got it; return what is stored.
 
         What another gateway took, or this one before it was started again, is read once more for its SHA-256, which its last
         request waits for, as it does for parts that are joined: 2 to 5 s for 1 GB on two busy cores.
         """
         published = audio_blob(upload_id)
-        await _told(self._blobs.publish(upload_blob(upload_id), published))
+        await _told(self._blobs.publish(upload_blob(upload_id), published, labels={"owner": owner}))
         running = self._sums.take(upload_id, most=length)
         if running.size < length:
             await _told(self._blobs.tell(running, published, start=running.size, end=length))
@@ -105,13 +105,13 @@ class UploadBytes:
                 raise Problem("checksum_mismatch", f"the bytes have another {checksum.algorithm}")
             return await _told(self._append(upload_id, self._blobs.read(piece), offset, limit))
         finally:
-            await to_its_end(self._blobs.delete(piece))
+            await to_its_end(self._blobs.remove(piece))
 
     async def _join(self, upload_id: UUID, parts: Sequence[UUID], lengths: Sequence[int]) -> None:
         if await self.length(upload_id) == sum(lengths):
             return
         name, first = upload_blob(upload_id), upload_blob(parts[0])
-        await self._blobs.publish(first, name)
+        await self._blobs.take_over(first, name)
         running = self._sums.take(parts[0], most=lengths[0])
         self._sums.keep(upload_id, running)
         end = 0

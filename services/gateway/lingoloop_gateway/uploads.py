@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from lingoloop_common.blobs import BlobTooLarge, FolderBlobs, Stored, audio_blob
+from lingoloop_common.blobs import Blobs, BlobTooLarge, Stored, audio_blob
 from lingoloop_common.errors import Problem
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.names import clean_content_type, clean_filename
@@ -61,7 +61,7 @@ class Uploads:
         *,
         database: Database,
         relay: Relay,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         probe: Probe,
         lanes: Lanes,
         rules: UploadRules,
@@ -71,7 +71,9 @@ class Uploads:
         self._database, self._relay, self._blobs, self._probe = database, relay, blobs, probe
         self._lanes, self._rules, self._quotas, self._keys = lanes, rules, quotas, keys
 
-    async def receive(self, parts: AsyncIterable[bytes], *, filename: str, content_type: str) -> Received:
+    async def receive(
+        self, parts: AsyncIterable[bytes], *, filename: str, content_type: str, owner: str
+    ) -> Received:
         """Stream an upload to storage.
 
         Raises:
@@ -79,7 +81,9 @@ class Uploads:
         """
         audio_id = new_id()
         try:
-            stored = await self._blobs.write_stream(audio_blob(audio_id), parts, limit=self._rules.max_bytes)
+            stored = await self._blobs.write_stream(
+                audio_blob(audio_id), parts, limit=self._rules.max_bytes, labels={"owner": owner}
+            )
         except BlobTooLarge:
             raise Problem("too_large", f"an upload may have {self._rules.max_bytes} bytes") from None
         except ConnectionError:

@@ -3,7 +3,7 @@
 import sys
 
 from lingoloop_common import lifecycle, plumbing
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs.choice import open_blobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
 from lingoloop_transcriber.app import parts
@@ -16,7 +16,7 @@ def main() -> int:
     try:
         settings = read_settings(TranscriberSettings)
         shared = plumbing.connect(settings)
-        blobs = FolderBlobs(settings.blob_dir)
+        blobs = open_blobs(settings)
         own = parts(settings, database=shared.database, broker=shared.broker, relay=shared.relay, blobs=blobs)
     except (SettingsError, EngineError) as error:
         print(f"transcriber: {error}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Puts a transcriber together; the list is the order in which its parts start."""
 
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.broker import Broker
 from lingoloop_common.contracts.units import lane_name, longest_unit
 from lingoloop_common.lifecycle import Part
@@ -19,7 +19,7 @@ from lingoloop_transcriber.worker import Worker
 
 
 def parts(
-    settings: TranscriberSettings, *, database: Database, broker: Broker, relay: Relay, blobs: FolderBlobs
+    settings: TranscriberSettings, *, database: Database, broker: Broker, relay: Relay, blobs: Blobs
 ) -> list[Part]:
     """Return the parts of one worker, over the plumbing that the process has."""
     lane = lane_name(settings.engine, settings.model_name)

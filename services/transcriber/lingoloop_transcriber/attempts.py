@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from lingoloop_common import metrics
-from lingoloop_common.blobs import BlobMissing, FolderBlobs, chunks_folder
+from lingoloop_common.blobs import BlobMissing, Blobs, chunks_folder
+from lingoloop_common.blobs.bucket import StoreError
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
 from lingoloop_common.contracts.units import UnitKind, deadline
@@ -65,7 +66,7 @@ class Attempts:
         *,
         lane: str,
         relay: Relay,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         claims: Claims,
         imports: Imports,
         speakers: Speakers,
@@ -189,6 +190,8 @@ class Attempts:
                 await self._planner.plan(claim, slot)
         except BlobMissing:
             raise WorkError("audio_missing", "the recording is not in the storage any more") from None
+        except StoreError as error:
+            raise WorkError("storage_failed", f"the storage cannot be used: {error.strerror}") from error
         except BROKEN as error:
             # A plan goes on after its last stored cut; a cut whose commit was not answered may be there or not.
             log.warning("could not go on", error=str(error) or type(error).__name__)
@@ -223,7 +226,8 @@ class Attempts:
         if closed:
             await self._blobs.delete_below(chunks_folder(claim.run_id))
         elif claim.chunk_blob:
-            await self._blobs.delete(claim.chunk_blob)
+            with contextlib.suppress(OSError):  # it is stored all the same; what stays goes with its run
+                await self._blobs.delete(claim.chunk_blob)
 
     @contextlib.asynccontextmanager
     async def _sound(self, claim: Claim):  # type: ignore[no-untyped-def]

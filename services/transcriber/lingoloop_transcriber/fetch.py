@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientResponse
 
-from lingoloop_common.blobs import BlobBusy, BlobChanged, BlobMissing, BlobTooLarge, FolderBlobs, import_blob
+from lingoloop_common.blobs import BlobBusy, BlobChanged, BlobMissing, Blobs, BlobTooLarge, import_blob
 from lingoloop_common.errors import WorkError
 from lingoloop_common.names import clean_content_type, clean_filename
 from lingoloop_common.outbound import CallFailed, Outbound, Refused, body_of
@@ -35,7 +35,7 @@ class Fetcher:
     """Carries out import units of recordings of at most `largest` bytes, an owner's at most `owner_storage` together (0: any)."""
 
     def __init__(
-        self, imports: Imports, blobs: FolderBlobs, outbound: Outbound, *, largest: int, owner_storage: int
+        self, imports: Imports, blobs: Blobs, outbound: Outbound, *, largest: int, owner_storage: int
     ) -> None:
         self._imports, self._blobs, self._outbound = imports, blobs, outbound
         self._largest, self._owner_storage = largest, owner_storage
@@ -147,7 +147,7 @@ class Fetcher:
     async def _finish(self, claim: Claim, row: Row, digest: "hashlib._Hash | None") -> None:
         """Make the part the recording; without a digest of all of it, it is read once more."""
         part, final = import_blob(row["part"]), claim.audio_blob
-        await self._blobs.publish(part, final)
+        await self._blobs.publish(part, final, labels={"owner": row["owner"], "run": str(claim.run_id)})
         size = await self._blobs.length(final)
         if digest is None:
             digest = hashlib.sha256()

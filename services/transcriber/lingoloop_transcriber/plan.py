@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lingoloop_common.blobs import FolderBlobs, chunk_blob, chunks_folder
+from lingoloop_common.blobs import Blobs, chunk_blob, chunks_folder
 from lingoloop_common.child import Message
 from lingoloop_common.contracts.units import SAMPLE_RATE, chunks_ahead
 from lingoloop_common.errors import WorkError
@@ -24,7 +24,7 @@ class Planner:
     def __init__(
         self,
         claims: Claims,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         relay: Relay,
         fleet_slots: Callable[[], int],
         *,
@@ -111,7 +111,7 @@ class Planner:
         blob = chunk_blob(claim.run_id, unit_id, claim.attempt) if cut.raw else None
         if blob is not None:
             try:
-                await self._blobs.write(blob, cut.raw)
+                await self._blobs.write(blob, cut.raw, labels={"run": str(claim.run_id)})
             except OSError as error:
                 raise WorkError("storage_failed", f"a chunk cannot be stored: {error.strerror}") from error
         try:

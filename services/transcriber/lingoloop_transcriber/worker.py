@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from lingoloop_common import metrics
-from lingoloop_common.blobs import FolderBlobs
+from lingoloop_common.blobs import Blobs
 from lingoloop_common.broker import Broker, BrokerError, Consumer, Delivery
 from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
@@ -40,7 +40,7 @@ class Worker:
         lane: str,
         broker: Broker,
         relay: Relay,
-        blobs: FolderBlobs,
+        blobs: Blobs,
         slots: Slots,
         claims: Claims,
         imports: Imports,

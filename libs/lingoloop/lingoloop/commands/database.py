@@ -137,7 +137,8 @@ def _as_file(given: Path) -> Iterator[Path]:
 def _blobs(folder: DataFolder) -> str:
     """Return where recordings lie; services elsewhere know it as BLOB_DIR."""
     elsewhere = f"the services' BLOB_DIR (`lingoloop up`: {folder.blobs})"
-    return os.environ.get("BLOB_DIR") or (elsewhere if os.environ.get("DATABASE_URL") else str(folder.blobs))
+    named = os.environ.get("BLOB_DIR") or os.environ.get("BLOB_URL")
+    return named or (elsewhere if os.environ.get("DATABASE_URL") else str(folder.blobs))
 
 
 def _say(message: str, code: int) -> int:

@@ -45,6 +45,12 @@ CONDITIONS = tuple(
     }.items()
 )
 
+REDIRECT = Parameter(
+    "redirect",
+    {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"},
+    "With `1`, answers 307 with an address of the storage itself, where that can sign one; else with the bytes. Not for `HEAD`.",
+)
+
 ROUTES = (
     Route(
         "POST", "/api/audios", "Upload a recording", "Recordings", WRITE,
@@ -78,10 +84,11 @@ ROUTES = (
             200: Answer("All bytes.", {"*/*": ANY_BYTES}, ("ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition")),
             206: Answer("The bytes that `Range` names.", {"*/*": ANY_BYTES}, ("ETag", "Content-Range")),
             304: Answer("The client has them already.", headers=("ETag",)),
+            307: Answer("Where they are, for five minutes and without a token.", headers=("Location",)),
         },
         # `conflict`: it is still to be fetched.
-        ("conflict", "precondition_failed", "range_not_satisfiable"),
-        parameters=CONDITIONS,
+        ("conflict", "precondition_failed", "range_not_satisfiable", "invalid_value"),
+        parameters=(*CONDITIONS, REDIRECT),
         token_in_query=True,
     ),
     Route(

@@ -1,14 +1,25 @@
-"""Recordings and chunks as named blobs in a folder."""
+"""Blobs as files in a folder."""
 
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from lingoloop_common.blobs.seam import (
+    PAGE,
+    BlobBusy,
+    BlobChanged,
+    BlobMissing,
+    BlobTooLarge,
+    Found,
+    Labels,
+    Stored,
+)
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.pouring import Digest, TooMuch, pour
 from lingoloop_common.running_sum import RunningSum
@@ -16,34 +27,6 @@ from lingoloop_common.store.ids import new_id
 
 PIECE = 2**20
 """Bytes that are read at a time."""
-
-
-class BlobMissing(LookupError):
-    """There is no blob of this name."""
-
-
-class BlobTooLarge(ValueError):
-    """More bytes came than are allowed."""
-
-
-class BlobBusy(RuntimeError):
-    """Somebody else is adding to the blob right now."""
-
-
-class BlobChanged(ValueError):
-    """The blob does not end where it was thought to; `length` says where it does."""
-
-    def __init__(self, length: int) -> None:
-        super().__init__(f"it has {length} bytes")
-        self.length = length
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What was written: bytes, and their SHA-256, found while they came."""
-
-    size: int
-    sha256: bytes
 
 
 class FolderBlobs:
@@ -69,7 +52,9 @@ class FolderBlobs:
         if not await asyncio.to_thread(os.access, self._folder, os.W_OK):
             raise OSError(f"{self._folder} cannot be written to")
 
-    async def write_stream(self, name: str, parts: AsyncIterable[bytes], *, limit: int) -> Stored:
+    async def write_stream(
+        self, name: str, parts: AsyncIterable[bytes], *, limit: int, labels: Labels | None = None
+    ) -> Stored:
         """Store a stream of unknown length.
 
         Raises:
@@ -96,7 +81,7 @@ class FolderBlobs:
             raise
         return Stored(size, sha256)
 
-    async def write(self, name: str, data: bytes) -> None:
+    async def write(self, name: str, data: bytes, *, labels: Labels | None = None) -> None:
         """Store a small blob. It is not synced to disk: what a crash loses can be cut again."""
 
         def store() -> None:
@@ -168,7 +153,7 @@ class FolderBlobs:
         except FileNotFoundError:
             raise BlobMissing(name) from None
 
-    async def read(self, name: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, name: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield a blob's bytes, those from `start` to `end`.
 
         Raises:
@@ -204,7 +189,7 @@ class FolderBlobs:
         except FileNotFoundError:
             raise BlobMissing(name) from None
 
-    async def publish(self, name: str, final: str) -> None:
+    async def publish(self, name: str, final: str, *, labels: Labels | None = None) -> None:
         """Sync a blob in the making to disk and give it another name; no error if that was done before.
 
         Raises:
@@ -222,6 +207,14 @@ class FolderBlobs:
                     raise BlobMissing(name) from None
 
         await to_its_end(asyncio.to_thread(publish))
+
+    async def take_over(self, name: str, other: str) -> None:
+        """Go on with a blob in the making under another name; no error if that was done before.
+
+        Raises:
+            BlobMissing: it is under neither name.
+        """
+        await self.publish(name, other)
 
     @contextlib.asynccontextmanager
     async def local_path(self, name: str) -> AsyncIterator[Path]:
@@ -264,6 +257,30 @@ class FolderBlobs:
 
         await asyncio.to_thread(remove)
 
+    async def found(self) -> AsyncIterator[list[Found]]:
+        """Yield what is there, a page at a time; what lies in one folder, together."""
+        files = self._files()
+        while page := await asyncio.to_thread(lambda: list(itertools.islice(files, PAGE))):
+            yield page
+
+    def uri(self, name: str) -> str | None:
+        """Return None: others cannot read a folder by an address."""
+        return None
+
+    async def signed_url(self, name: str, *, content_type: str, disposition: str) -> str | None:
+        """Return None: a folder has no addresses."""
+        return None
+
+    def _files(self) -> Iterator[Found]:
+        for folder, inside, files in os.walk(self._folder):
+            if ".writing" in inside:
+                inside.remove(".writing")  # `start` sees to it
+            for file in files:
+                path = Path(folder, file)
+                with contextlib.suppress(FileNotFoundError):
+                    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    yield Found(str(path.relative_to(self._folder)), modified)
+
     def _temporary(self) -> Path:
         return self._folder / ".writing" / str(new_id())
 
@@ -280,33 +297,3 @@ class FolderBlobs:
             with contextlib.suppress(FileNotFoundError):
                 if left.stat().st_mtime < oldest:
                     left.unlink()
-
-
-def audio_blob(audio_id: object) -> str:
-    """Return the name of a recording's original bytes."""
-    return f"audio/{audio_id}"
-
-
-def upload_folder(upload_id: object) -> str:
-    """Return the folder of an upload that comes in several requests."""
-    return f"uploads/{upload_id}"
-
-
-def upload_blob(upload_id: object) -> str:
-    """Return the name of the bytes of an upload, as far as they have come."""
-    return f"{upload_folder(upload_id)}/bytes"
-
-
-def import_blob(part: object) -> str:
-    """Return the name of the bytes of an import, as far as they have come."""
-    return f"imports/{part}"
-
-
-def chunks_folder(run_id: object) -> str:
-    """Return the folder of a run's chunks."""
-    return f"chunks/{run_id}"
-
-
-def chunk_blob(run_id: object, unit_id: object, attempt: int) -> str:
-    """Return the name of a chunk's samples; it carries the plan's attempt, so a fenced plan overwrites nothing."""
-    return f"{chunks_folder(run_id)}/{unit_id}.{attempt}.s16"

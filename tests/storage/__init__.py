@@ -1,0 +1,1 @@
+"""Storage: one behaviour of all stores, and what each does beyond it."""
