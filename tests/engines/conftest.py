@@ -1,18 +1,29 @@
 """The engines that pass the behaviour suite. One more is a name in ENGINES, and a fixture of that name."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from google.cloud.speech_v2.types import cloud_speech
 
 from lingoloop_morse import Morse
+from lingoloop_transcriber.engines.google.short import Short
 from lingoloop_transcriber.engines.simulated import Simulated
 from lingoloop_transcriber.engines.whisper import Whisper
 from tests.engines import keyed
 from tests.engines.case import Case
+from tests.google.answers import HELLO
+from tests.google.fake import serving_beside
 from tests.speech import RATE, Samples, read_audio
 
-ENGINES = ["simulated", "example", "whisper_tiny_en", pytest.param("whisper_base", marks=pytest.mark.slow)]
+ENGINES = [
+    "simulated",
+    "example",
+    "google",
+    "whisper_tiny_en",
+    pytest.param("whisper_base", marks=pytest.mark.slow),
+]
 
 TALK = Path(__file__).resolve().parents[2] / "examples" / "talk.ogg"
 
@@ -34,6 +45,15 @@ def simulated() -> Case:
 @pytest.fixture(scope="module")
 def example() -> Case:
     return Case(Morse(None), keyed.morse("CQ DE PARIS 73"), says="cq de paris 73")
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[Case]:
+    with serving_beside() as service, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_CLOUD_PROJECT", "proj")
+        patch.setenv("GOOGLE_SPEECH_ENDPOINT", service.endpoint)
+        service.short_words = cloud_speech.RecognizeResponse(results=HELLO.results)
+        yield Case(Short(None), speech(), listens=False, says="hello there")
 
 
 @pytest.fixture(scope="module")
