@@ -89,7 +89,6 @@ WISHES = {
     ("--language", "multi"): "does not follow a language that changes",
     ("--task", "translate"): "does not translate",
     ("--hotwords", "Ann, Bob"): "takes no hot words",
-    ("--diarize",): "does not tell who speaks",
     ("--channels", "separate"): "does not take channels one by one",
     ("--track", "1"): "takes the first sound track alone",
 }
@@ -105,6 +104,9 @@ async def test_what_is_wished_for_is_asked_of_the_server_and_a_refusal_says_how_
     assert (code, out) == (1, "")
     assert all(lacks in err for lacks in WISHES.values()), err
     assert "--engine whisper --model base" in err
+    code, _, err = await person.types("transcribe", str(path), "--diarize")
+    assert code == 1
+    assert "does not tell who speaks" in err
     code, _, err = await person.types("transcribe", str(path), "--model", "large")
     assert code == 1
     assert "no worker has ever offered simulated.large" in err
