@@ -94,7 +94,8 @@ def test_a_plan_of_ten_hours_is_interrupted_a_few_times_only() -> None:
         ("whisper", "base", "whisper.base"),
         ("whisper", "tiny.en", "whisper.tiny.en"),
         ("openai", "gpt-4o_Mini", "openai.gpt-4o_Mini"),
-        ("google", "", "google"),
+        ("google", "", "google.chirp_3"),
+        ("simulated", "", "simulated"),
     ],
 )
 def test_a_lane_is_named_after_engine_and_model(engine: str, model: str | None, lane: str) -> None:

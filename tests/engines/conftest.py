@@ -5,19 +5,24 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from google.cloud.speech_v2.types import cloud_speech
 
 from lingoloop_morse import Morse
+from lingoloop_transcriber.engines.google.short import Short
 from lingoloop_transcriber.engines.simulated import Simulated
 from lingoloop_transcriber.engines.whisper import Whisper
 from tests.engines import keyed
 from tests.engines.asked import asking
 from tests.engines.case import Case
+from tests.google.answers import HELLO
+from tests.google.fake import serving_beside
 from tests.speech import RATE, Samples, read_audio
 
 ENGINES = [
     "simulated",
     "example",
     "openai",
+    "google",
     "whisper_tiny_en",
     pytest.param("whisper_base", marks=pytest.mark.slow),
 ]
@@ -48,6 +53,15 @@ def example() -> Case:
 def openai() -> Iterator[Case]:
     with asking() as engine:
         yield Case(engine, speech(), says="this is the talk")
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[Case]:
+    with serving_beside() as service, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOOGLE_CLOUD_PROJECT", "proj")
+        patch.setenv("GOOGLE_SPEECH_ENDPOINT", service.endpoint)
+        service.short_words = cloud_speech.RecognizeResponse(results=HELLO.results)
+        yield Case(Short(None), speech(), listens=False, says="hello there")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.rules.workshop import Workshop
 @pytest.fixture
 async def shop(migrated_url: str, tmp_path: Path) -> AsyncIterator[Workshop]:
     """A workshop without tokens of its own: the test hands them out; nothing leaves the outbox."""
-    async for workshop in _workshop(migrated_url, tmp_path, MemoryBroker(), relays=False):
+    async for workshop in workshop_over(migrated_url, tmp_path, MemoryBroker(), relays=False):
         yield workshop
 
 
@@ -26,11 +26,12 @@ async def shop(migrated_url: str, tmp_path: Path) -> AsyncIterator[Workshop]:
 async def plant(migrated_url: str, rabbitmq_url: str, tmp_path: Path) -> AsyncIterator[Workshop]:
     """A workshop with a real RabbitMQ and a relay at work."""
     broker = RabbitBroker(rabbitmq_url, startup_timeout=20)
-    async for workshop in _workshop(migrated_url, tmp_path, broker, relays=True):
+    async for workshop in workshop_over(migrated_url, tmp_path, broker, relays=True):
         yield workshop
 
 
-async def _workshop(url: str, folder: Path, broker: Broker, *, relays: bool) -> AsyncIterator[Workshop]:
+async def workshop_over(url: str, folder: Path, broker: Broker, *, relays: bool) -> AsyncIterator[Workshop]:
+    """Give a workshop over a database that has its tables."""
     database = Database(url, pool_max=16, startup_timeout=10, exclusive=False)
     blobs = FolderBlobs(folder / "blobs")
     relay = Relay(database, broker)

@@ -26,6 +26,7 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
@@ -269,6 +270,7 @@ class Workshop:
         longest_recording: float = 3600.0,
         largest_recording: int = 2**30,
         owner_storage: int = 0,
+        elsewhere: Elsewhere | None = None,
         per_minute: int | None = None,
         database: Database | None = None,
         broker: Broker | None = None,
@@ -299,6 +301,7 @@ class Workshop:
                 per_minute,
             ),
             fleet_slots=lambda: heartbeat.fleet_slots,
+            elsewhere=elsewhere,
         )
         heartbeat = Heartbeat(
             own,

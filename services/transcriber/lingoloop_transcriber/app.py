@@ -10,8 +10,11 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claims
+from lingoloop_transcriber.elsewhere import Elsewhere
+from lingoloop_transcriber.engines import find_operations
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
+from lingoloop_transcriber.operations import OperationRows
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
 from lingoloop_transcriber.speakers import Speakers
@@ -21,11 +24,20 @@ from lingoloop_transcriber.worker import Worker
 def parts(
     settings: TranscriberSettings, *, database: Database, broker: Broker, relay: Relay, blobs: Blobs
 ) -> list[Part]:
-    """Return the parts of one worker, over the plumbing that the process has."""
+    """Return the parts of one worker, over the plumbing that the process has.
+
+    Raises:
+        EngineError: the engine cannot be used here.
+    """
     lane = lane_name(settings.engine, settings.model_name)
     worker_id = new_id()
     claims = Claims(database, worker_id, lane)
     slots = Slots(settings.slots, {"engine": settings.engine, "model": settings.model})
+    elsewhere = None
+    if operations := find_operations(settings.engine):
+        engine = operations(settings.model, blobs.uri("operations"))
+        poll = settings.poll_interval_ms / 1000
+        elsewhere = Elsewhere(OperationRows(database), engine, blobs, lane=lane, poll=poll)
     outbound = Outbound(allow_private=settings.allow_private_addresses)
     worker = Worker(
         lane=lane,
@@ -48,6 +60,7 @@ def parts(
             per_minute=settings.per_minute,
         ),
         fleet_slots=lambda: heartbeat.fleet_slots,
+        elsewhere=elsewhere,
     )
     heartbeat = Heartbeat(
         database,
@@ -60,4 +73,4 @@ def parts(
         on_gone=worker.let_go,
         on_wanted=worker.take_work,
     )
-    return [slots, outbound, heartbeat, worker]
+    return [slots, outbound, *([elsewhere] if elsewhere else []), heartbeat, worker]

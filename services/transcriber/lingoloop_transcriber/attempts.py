@@ -16,17 +16,19 @@ from lingoloop_common.blobs import BlobMissing, Blobs, chunks_folder
 from lingoloop_common.blobs.bucket import StoreError
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
-from lingoloop_common.contracts.units import UnitKind, deadline
+from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind, deadline
 from lingoloop_common.errors import Busy, WorkError
 from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
 from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.fetch import Fetcher
 from lingoloop_transcriber.gate import Closed, Gate
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job, Stopped
+from lingoloop_transcriber.operations import Pending
 from lingoloop_transcriber.pace import Pace
 from lingoloop_transcriber.plan import Planner
 from lingoloop_transcriber.slots import Slot
@@ -70,14 +72,16 @@ class Attempts:
         claims: Claims,
         imports: Imports,
         speakers: Speakers,
+        elsewhere: Elsewhere | None,
         outbound: Outbound,
         rules: WorkRules,
         fleet_slots: Callable[[], int],
     ) -> None:
         self._lane, self._relay, self._blobs = lane, relay, blobs
+        self._elsewhere = elsewhere
         self._claims, self._rules, self._fleet_slots = claims, rules, fleet_slots
         self._speakers = speakers
-        self._planner = Planner(claims, blobs, relay, fleet_slots, longest=rules.longest_recording)
+        self._planner = Planner(claims, blobs, relay, fleet_slots, elsewhere, longest=rules.longest_recording)
         self._fetcher = Fetcher(
             imports, blobs, outbound, largest=rules.largest_recording, owner_storage=rules.owner_storage
         )
@@ -102,9 +106,15 @@ class Attempts:
                 if _asks_engine(claim):
                     await self._gate.pass_through(job.stop)
                 result = await self._run_until_stopped(job, claim, slot)
+            if isinstance(result, Pending):
+                await self._wait(job, result)
+                return "pending"
             if result is not None:
                 await self._store(job, result)
-                self.pace.add(time.perf_counter() - begin, claim.cost)
+                if claim.kind is UnitKind.OPERATION:  # most of its time nobody here was at it
+                    self.pace.add(result.engine_ms / 1000, claim.samples / SAMPLE_RATE)
+                else:
+                    self.pace.add(time.perf_counter() - begin, claim.cost)
         except Fenced as error:
             log.info("let go of a unit", reason=str(error))
             return "fenced"
@@ -150,11 +160,11 @@ class Attempts:
             else:
                 turn.cancel()
 
-    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot | None) -> Result | None:
+    async def _run_until_stopped(self, job: Job, claim: Claim, slot: Slot | None) -> Result | Pending | None:
         """Run the unit; end it early when it is gone, when this worker stops, or at its deadline.
 
         Returns:
-            A chunk's result, which is still to be stored; None for all else, which stores its own.
+            A chunk's result, or how far its operation is, which is still to be stored; None for all else, which stores its own.
 
         Raises:
             Fenced: the unit is another's.
@@ -177,12 +187,15 @@ class Attempts:
             raise Stopped(job.stop.result())
         raise WorkError("deadline", f"it took longer than {limit:.0f} seconds")
 
-    async def _execute(self, claim: Claim, slot: Slot | None) -> Result | None:
+    async def _execute(self, claim: Claim, slot: Slot | None) -> Result | Pending | None:
         try:
             if slot is None:
                 await self._fetcher.fetch(claim)
             elif claim.kind is UnitKind.CHUNK:
                 return await self._transcribe(claim, slot)
+            elif claim.kind is UnitKind.OPERATION:
+                assert self._elsewhere is not None  # no other lane has any
+                return await self._elsewhere.carry_on(claim, slot)
             elif claim.kind is UnitKind.SPEAKERS:
                 if await self._speakers.label(claim, slot):
                     await self._blobs.delete_below(chunks_folder(claim.run_id))
@@ -217,6 +230,13 @@ class Attempts:
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
         segments = SEGMENTS.validate_python(answer.fields["segments"])
         return Result(claim, segments, engine_ms, self._fleet_slots(), answer.raw)
+
+    async def _wait(self, job: Job, pending: Pending) -> None:
+        """Store how far an operation is; if the database stays away, whoever is next finds what was begun."""
+        elsewhere = self._elsewhere
+        assert elsewhere is not None
+        await job.until_it_works(lambda: elsewhere.wait(pending))
+        self._relay.tell()
 
     async def _store(self, job: Job, result: Result) -> None:
         """Store a result, however long the database is away; then what it was made of is not needed any more."""

@@ -54,6 +54,7 @@ class Claim:
     failures: int
     lost: int
     cost: float
+    small: bool
     run_status: RunStatus
     language: str | None
     options: Mapping[str, Any]
@@ -98,6 +99,8 @@ class Result:
     engine_ms: int
     slots: int
     voices: bytes = b""
+    counted: int = 0
+    """Samples of the chunk that its progress has counted as done already."""
 
 
 class Claims:
@@ -180,6 +183,7 @@ class Claims:
         language: str | None,
         channels: Sequence[int] | None = None,
         pairs: bytes | None = None,
+        kind: UnitKind = UnitKind.CHUNK,
     ) -> None:
         """Add a chunk [start, end) to the ledger, with its unit and its part of the waveform.
 
@@ -202,6 +206,7 @@ class Claims:
                 language,
                 pairs,
                 channels,
+                kind,
             )
 
     async def add_silence(
@@ -376,7 +381,7 @@ class Claims:
                 lost=claim.lost,
                 cause=cause,
             )
-            if claim.kind is UnitKind.CHUNK:
+            if claim.kind in (UnitKind.CHUNK, UnitKind.OPERATION):
                 await self._wake(connection, run, slots=0)
 
 
@@ -386,7 +391,7 @@ def _chunks_done(results: Sequence[Result]) -> Change:
     return Change(
         units_ended=len(results),
         chunks_done=len(results),
-        done_samples=sum(result.claim.samples for result in results),
+        done_samples=sum(result.claim.samples - result.counted for result in results),
         segments=sorted(segments, key=lambda segment: segment.index),
     )
 

@@ -48,7 +48,7 @@ WITH ledger AS (
     WHERE id = $1
 ), unit_row AS (
     INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority, position, cost)
-    SELECT $5, run_id, job_id, owner, lane, 'chunk', 'ready', small, priority, $3::bigint / 16000.0,
+    SELECT $5, run_id, job_id, owner, lane, $11, 'ready', small, priority, $3::bigint / 16000.0,
            ($4::bigint - $3::bigint) / 16000.0 * COALESCE(cardinality($10::int[]), 1)
     FROM unit WHERE id = $6
     RETURNING id, lane

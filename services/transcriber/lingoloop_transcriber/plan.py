@@ -9,12 +9,13 @@ from typing import Any
 
 from lingoloop_common.blobs import Blobs, chunk_blob, chunks_folder
 from lingoloop_common.child import Message
-from lingoloop_common.contracts.units import SAMPLE_RATE, chunks_ahead
+from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind, chunks_ahead
 from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced
 from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.slots import Slot
 
 
@@ -27,11 +28,12 @@ class Planner:
         blobs: Blobs,
         relay: Relay,
         fleet_slots: Callable[[], int],
+        elsewhere: Elsewhere | None,
         *,
         longest: float,
     ) -> None:
         self._claims, self._blobs, self._relay = claims, blobs, relay
-        self._fleet_slots, self._longest = fleet_slots, longest
+        self._fleet_slots, self._elsewhere, self._longest = fleet_slots, elsewhere, longest
 
     async def plan(self, claim: Claim, slot: Slot) -> None:
         """Go on where the ledger ends, until the recording ends or enough chunks are ahead of the work.
@@ -49,7 +51,8 @@ class Planner:
         async with self._blobs.local_path(claim.audio_blob) as path:
             if claim.duration_ms is None and index == 0:  # of an upload, the gateway has asked already
                 claim = await self._measured(claim, slot, path)
-            request = {
+            kind = UnitKind.CHUNK
+            request: dict[str, object] = {
                 "do": "plan",
                 "path": str(path),
                 "start": claim.planned_samples,
@@ -58,8 +61,12 @@ class Planner:
                 "options": dict(claim.options),
                 "chunks": max(1, room),
             }
+            if self._elsewhere is not None:
+                longest, kind = self._elsewhere.longest_part(claim)
+                # Few enough to be planned at once.
+                request |= {"do": "parts", "longest": longest, "keep": kind is UnitKind.CHUNK}
             while True:
-                index, end = await self._cut(claim, slot, request, index)
+                index, end = await self._cut(claim, slot, request, index, kind)
                 if end.get("complete"):
                     speakers = end.get("speakers", False) and claim.options.get("diarize", False)
                     if await self._claims.finish_plan(claim, speakers=speakers):
@@ -81,7 +88,7 @@ class Planner:
         return replace(claim, duration_ms=length)
 
     async def _cut(
-        self, claim: Claim, slot: Slot, request: dict[str, object], index: int
+        self, claim: Claim, slot: Slot, request: dict[str, object], index: int, kind: UnitKind
     ) -> tuple[int, Mapping[str, Any]]:
         """Take cuts as they come; return the next chunk's index, and what is said at the end."""
         end: Mapping[str, Any] = {}
@@ -93,12 +100,13 @@ class Planner:
                     break
                 if cut["stop"] > self._longest * SAMPLE_RATE:  # its container had not said so
                     raise self._too_long()
+                index = cut.get("index", index)
                 if cut["silent"]:
                     await self._claims.add_silence(
                         claim, index=index, start=cut["start"], end=cut["stop"], pairs=_pairs(answer)
                     )
                 else:
-                    await self._add(claim, index, answer)
+                    await self._add(claim, index, answer, kind)
                 self._relay.tell()
                 index += 1
         return index, end
@@ -106,7 +114,7 @@ class Planner:
     def _too_long(self) -> WorkError:
         return WorkError("too_long", f"the recording is longer than {self._longest:.0f} s, the limit")
 
-    async def _add(self, claim: Claim, index: int, cut: Message) -> None:
+    async def _add(self, claim: Claim, index: int, cut: Message, kind: UnitKind) -> None:
         unit_id = new_id()
         blob = chunk_blob(claim.run_id, unit_id, claim.attempt) if cut.raw else None
         if blob is not None:
@@ -125,6 +133,7 @@ class Planner:
                 channels=cut.fields["channels"],
                 language=cut.fields["language"],
                 pairs=_pairs(cut),
+                kind=kind,
             )
         except Fenced:
             if blob is not None:

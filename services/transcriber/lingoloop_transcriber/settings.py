@@ -16,6 +16,7 @@ class TranscriberSettings(Settings, RecordingSettings, EngineSettings, OutboundS
 
     ops_port: int = Field(9465, ge=0, le=65535)
     max_concurrent_jobs: int | None = Field(None, ge=1, le=256)
+    poll_interval_ms: int = Field(2_000, ge=100, le=60_000)
     job_timeout_ms: int = Field(1_800_000, ge=1000)
     openai_requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
     worker_max_retries: int = Field(3, ge=0, le=20)

@@ -26,7 +26,9 @@ from lingoloop_transcriber.engines import (
     UnknownLanguage,
     find_engine,
 )
+from lingoloop_transcriber.flac import write_flac
 from lingoloop_transcriber.loudness import audible
+from lingoloop_transcriber.parts import join_cuts, part_index
 from lingoloop_transcriber.split import Cut, Splitter
 from lingoloop_transcriber.voices import Voices, find_model
 from lingoloop_transcriber.waveform import pairs_of, silent_pairs
@@ -39,7 +41,10 @@ DECODING = frozenset({Ability.CHANNELS, Ability.TRACK})
 
 
 class SlotProcess:
-    """Answers the parent's requests: `load`, `look` (how long is it?), `plan`, `more` (go on with the plan that paused), `chunk`, `speakers`."""
+    """Answers the parent's requests: `load`, `look` (how long is it?), `plan`, `more` (go on with the plan that paused), `chunk`, `speakers`.
+
+    For an engine that takes minutes or hours at a time: `parts` (the plan), `flac` (write one to files).
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
@@ -128,6 +133,34 @@ class SlotProcess:
                 found["pairs"] = base64.b64encode(pairs).decode()
             answer(found, raw)
         answer({"end": True, "complete": False}, b"")
+
+    def _do_parts(self, fields: dict[str, Any], answer: Answer) -> None:
+        wishes = Wishes.model_validate(fields["options"])
+        cuts = _cuts(Path(fields["path"]), fields["start"], wishes)
+        for part in join_cuts(cuts, fields["longest"], keep=fields["keep"]):
+            found = {
+                "index": part_index(part.start),
+                "start": part.start,
+                "stop": part.end,
+                "silent": part.silent,
+                "channels": part.channels,
+                "language": fields["language"],
+                "pairs": base64.b64encode(part.pairs).decode(),
+            }
+            answer(found, b"" if part.samples is None else part.samples.tobytes())
+        answer({"end": True, "complete": True}, b"")
+
+    def _do_flac(self, fields: dict[str, Any], answer: Answer) -> None:
+        files = [Path(file) for file in fields["to"]]
+        write_flac(
+            files,
+            Path(fields["path"]),
+            fields["start"],
+            fields["stop"],
+            track=Wishes.model_validate(fields["options"]).track,
+            channels=fields["channels"],
+        )
+        answer({"end": True}, b"")
 
     def _do_chunk(self, fields: dict[str, Any], answer: Answer) -> None:
         wishes = Wishes.model_validate({"language": fields["language"], **fields["options"]})

@@ -15,6 +15,7 @@ from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_transcriber.attempts import Attempts, WorkRules
 from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job
 from lingoloop_transcriber.slots import Slot, Slots
@@ -48,6 +49,7 @@ class Worker:
         outbound: Outbound,
         rules: WorkRules,
         fleet_slots: Callable[[], int],
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._lane, self._broker, self._relay, self._slots = lane, broker, relay, slots
         self._claims, self._imports, self._rules = claims, imports, rules
@@ -58,6 +60,7 @@ class Worker:
             claims=claims,
             imports=imports,
             speakers=speakers,
+            elsewhere=elsewhere,
             outbound=outbound,
             rules=rules,
             fleet_slots=fleet_slots,

@@ -51,7 +51,13 @@ SEGMENTS = TypeAdapter(list[Segment])
 
 
 def place_segments(
-    segments: list[Segment], *, chunk_index: int, start: int, end: int, step: int = 1
+    segments: list[Segment],
+    *,
+    chunk_index: int,
+    start: int,
+    end: int,
+    step: int = 1,
+    most: int = SEGMENTS_PER_CHUNK,
 ) -> list[Segment]:
     """Move an engine's segments from chunk time to the recording's time.
 
@@ -61,6 +67,7 @@ def place_segments(
         start: first sample of the chunk, at 16 kHz.
         end: first sample after the chunk.
         step: how far apart the indexes are.
+        most: how many indexes they have; more than usual only where the ledger leaves them free up to the next chunk.
 
     Returns:
         Segments whose times lie inside the chunk, never run backwards, and whose index is stable.
@@ -74,7 +81,7 @@ def place_segments(
         return round(clock, 3)
 
     placed: list[Segment] = []
-    for place, segment in enumerate(segments[: SEGMENTS_PER_CHUNK // step]):
+    for place, segment in enumerate(segments[: most // step]):
         begin = moved(segment.start)
         words = [
             Word(word=w.word, start=moved(w.start), end=moved(w.end), confidence=round(w.confidence, 3))
@@ -94,12 +101,15 @@ def place_segments(
     return placed
 
 
-def merge_channels(placed: Mapping[int, Sequence[Segment]], chunk_index: int) -> list[Segment]:
+def merge_channels(
+    placed: Mapping[int, Sequence[Segment]], chunk_index: int, *, most: int = SEGMENTS_PER_CHUNK
+) -> list[Segment]:
     """Put the segments of a chunk's channels together in order of time, of the lower channel first, and number them anew.
 
     Args:
         placed: by channel, in order, as `place_segments` returns them.
         chunk_index: the chunk's place in the ledger.
+        most: how many are kept, as for `place_segments`.
     """
     together = sorted(
         ((segment, channel) for channel, segments in placed.items() for segment in segments),
@@ -107,5 +117,5 @@ def merge_channels(placed: Mapping[int, Sequence[Segment]], chunk_index: int) ->
     )
     return [
         segment.model_copy(update={"index": chunk_index * SEGMENTS_PER_CHUNK + place, "channel": channel})
-        for place, (segment, channel) in enumerate(together[:SEGMENTS_PER_CHUNK])
+        for place, (segment, channel) in enumerate(together[:most])
     ]

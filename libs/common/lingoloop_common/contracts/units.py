@@ -21,7 +21,7 @@ CONSUMER_TIMEOUT = 1_800.0
 SMALL_SHARE = 0.25
 """The part of a lane's slots that small runs may take ahead of the order (rule 11)."""
 
-DEFAULT_MODELS = {"whisper": "base", "openai": "whisper-1"}
+DEFAULT_MODELS = {"whisper": "base", "openai": "whisper-1", "google": "chirp_3"}
 """The model of an engine that has several, when none is named."""
 
 LANE_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}(\.[A-Za-z0-9][A-Za-z0-9._-]{0,79})?")
@@ -37,6 +37,7 @@ class UnitKind(StrEnum):
     CHUNK = "chunk"
     IMPORT = "import"
     SPEAKERS = "speakers"
+    OPERATION = "operation"
 
 
 @dataclass(frozen=True, slots=True)

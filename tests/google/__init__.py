@@ -1,0 +1,1 @@
+"""The engine `google`, with its real client, against a Google on loopback."""
