@@ -10,5 +10,6 @@ WHERE NOT CASE kind
     WHEN 'chunks' THEN EXISTS (
         SELECT FROM transcript_run r WHERE r.id = blob.id AND r.status NOT IN ('succeeded', 'failed')
     )
+    WHEN 'operations' THEN EXISTS (SELECT FROM operation o WHERE o.id = blob.id)
     ELSE false
 END
