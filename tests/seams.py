@@ -9,7 +9,7 @@ import jiwer
 import numpy as np
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
-from lingoloop_transcriber.engines.speech import extent, find_speech, make_windows
+from lingoloop_transcriber.engines.speech import extent, hear, make_windows
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Splitter
 from tests.speech import Clip, Samples
@@ -72,7 +72,7 @@ def cuts_of(samples: Samples) -> list[float]:
         cuts.append(at)
         if chunk.samples is not None:
             sound = audible(chunk.samples.astype(np.float32) / np.float32(32768))
-            windows = make_windows(find_speech(sound))
+            windows = make_windows(hear(sound)[1])
             cuts += [
                 at + (extent(before).end + extent(after).start) / 2
                 for before, after in itertools.pairwise(windows)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lingoloop_transcriber.engines import Sound
-from lingoloop_transcriber.loudness import FRAME, LOUDEST, NEAR, audible
+from lingoloop_transcriber.loudness import FRAME, LOUDEST, NEAR, audible, raised
 from tests.speech import RATE
 
 MOMENT = NEAR * FRAME
@@ -36,18 +36,18 @@ def test_a_quiet_recording_is_raised_all_of_it_alike(decibels: float) -> None:
 
 def test_a_quiet_speaker_beside_a_loud_one_is_raised_and_the_loud_one_is_not() -> None:
     loud, quiet = voice(8, 0.8), voice(8, 0.003)
-    raised = audible(np.concatenate([loud, quiet, loud]))
-    np.testing.assert_allclose(raised[: loud.size], loud, atol=0.001)
-    np.testing.assert_allclose(raised[-loud.size :], loud, atol=0.001)
-    between = raised[loud.size : -loud.size]
+    louder = raised(np.concatenate([loud, quiet, loud]))
+    np.testing.assert_allclose(louder[: loud.size], loud, atol=0.001)
+    np.testing.assert_allclose(louder[-loud.size :], loud, atol=0.001)
+    between = louder[loud.size : -loud.size]
     assert peak(between[2 * MOMENT : -2 * MOMENT]) == pytest.approx(LOUDEST, rel=0.02)
-    assert peak(raised) <= 0.81
+    assert peak(louder) <= 0.81
 
 
 def test_a_short_pause_stays_quiet() -> None:
     pause = voice(1.5 * MOMENT / RATE, 0.002, seed=3)
-    raised = audible(np.concatenate([voice(5, 0.5), pause, voice(5, 0.5, seed=2)]))
-    assert peak(raised[5 * RATE : 5 * RATE + pause.size]) <= 0.004
+    louder = raised(np.concatenate([voice(5, 0.5), pause, voice(5, 0.5, seed=2)]))
+    assert peak(louder[5 * RATE : 5 * RATE + pause.size]) <= 0.004
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-5])
@@ -62,9 +62,16 @@ def test_an_offset_goes_and_does_not_hide_that_it_is_quiet() -> None:
     assert peak(shifted) == pytest.approx(LOUDEST, rel=0.05)
 
 
+def test_beside_somebody_loud_a_sound_stays_as_it_is_unless_moments_are_asked_for() -> None:
+    sound = np.concatenate([voice(8, 0.8), voice(8, 0.003)])
+    sound -= sound.mean()
+    np.testing.assert_allclose(audible(sound), sound, atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [0, 1, FRAME - 1, FRAME + 1])
 def test_any_length_will_do(size: int) -> None:
     assert audible(voice(size / RATE, 0.01)).size == size
+    assert raised(voice(size / RATE, 0.01)).size == size
 
 
 def test_clipped_sound_stays_clipped() -> None:

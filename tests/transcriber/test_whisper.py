@@ -218,7 +218,7 @@ def test_hot_words_are_not_repeated_where_nobody_speaks(
     whisper: Whisper, loudness: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where the first gate takes all for speech."""
-    monkeypatch.setattr(whisper_module, "find_speech", lambda sound: [Span(0, sound.size / RATE)])
+    monkeypatch.setattr(whisper_module, "hear", lambda sound: (sound, [Span(0, sound.size / RATE)]))
     sound = np.random.default_rng(1).normal(0, loudness, 8 * RATE).astype(np.int16)
     assert hear(whisper, sound, hotwords=["LingoLoop"]) == hear(whisper, sound)
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber.decode import Samples, decode, joined
-from lingoloop_transcriber.loudness import audible
+from lingoloop_transcriber.loudness import raised
 
 PIECE = 20 * SAMPLE_RATE
-"""Samples that are made audible at a time."""
+"""Samples that are raised at a time."""
 
 
 def write_flac(
@@ -44,7 +44,7 @@ def write_flac(
 
 def _levelled(samples: Samples) -> Samples:
     """Return samples as loud as engines expect them."""
-    sound = audible(samples.astype(np.float32) / np.float32(32768))
+    sound = raised(samples.astype(np.float32) / np.float32(32768))
     return np.asarray(np.clip(np.rint(sound * np.float32(32768)), -32768, 32767), np.int16)
 
 

@@ -1,9 +1,4 @@
-"""A copy of a chunk's sound in which speech is as loud as engines expect it: for them only. Pure.
-
-How loud the recording is, or the chunk, does not tell: beside a loud speaker a quiet one would stay one whom models take for
-silence. So what is quiet for a moment is raised by itself. On joined clips of fifteen voices that also cost fewer words than one
-measure for a chunk: 10.4 % wrong instead of 12.7 (tiny.en).
-"""
+"""A copy of a chunk's sound in which speech is as loud as engines expect it: for them only. Pure."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,10 +17,21 @@ NEAR = 5
 
 
 def audible(sound: Sound) -> Sound:
-    """Return a sound without its offset, raised where it is quiet; the rest stays as it is."""
+    """Return a sound without its offset, and raised if all of it is quiet."""
     if not sound.size:
         return sound
     sound = sound - sound.mean(dtype=np.float64).astype(np.float32)
+    peak = float(np.abs(sound).max())
+    return sound * np.float32(min(GAIN_MOST, LOUDEST / peak)) if 0 < peak < QUIET else sound
+
+
+def raised(sound: Sound) -> Sound:
+    """Return a sound raised wherever it is quiet for a moment; the rest stays as it is.
+
+    A quiet speaker is as loud as others then, and so is the noise in pauses.
+    """
+    if not sound.size:
+        return sound
     count = -(-sound.size // FRAME)
     peaks = np.abs(np.pad(sound, (0, count * FRAME - sound.size))).reshape(count, FRAME).max(axis=1)
     if peaks.min() >= QUIET:

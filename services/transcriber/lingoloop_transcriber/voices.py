@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber.engines import EngineError, Sound
-from lingoloop_transcriber.engines.speech import Span, find_speech
+from lingoloop_transcriber.engines.speech import Span, hear
 
 PACKAGE = "lingoloop_voices"
 SHA256 = "326f13a4d02a3362d5444e0d9b917b81bfba2a2d65c78db3de50ddf5f3723371"
@@ -65,7 +65,8 @@ class Voices:
 
     def listen(self, sound: Sound, start: int) -> bytes:
         """Return the windows of a chunk that begins at sample `start`, as an array of WINDOWS; none where nobody speaks."""
-        found = [(begin, end, self._voice(sound[begin:end])) for begin, end in windows(find_speech(sound))]
+        sound, speech = hear(sound)
+        found = [(begin, end, self._voice(sound[begin:end])) for begin, end in windows(speech)]
         heard = np.array(found, WINDOWS)
         heard["start"] += start
         heard["end"] += start

@@ -17,7 +17,7 @@ from lingoloop_transcriber.engines.flac import to_flac
 from lingoloop_transcriber.engines.language_names import language_code
 from lingoloop_transcriber.engines.openai_answers import read_answer, segments_of
 from lingoloop_transcriber.engines.openai_server import Server
-from lingoloop_transcriber.engines.speech import find_speech, make_windows
+from lingoloop_transcriber.engines.speech import hear, make_windows
 
 TRANSCRIPTIONS, TRANSLATIONS = "/audio/transcriptions", "/audio/translations"
 
@@ -88,7 +88,8 @@ class OpenAI:
             return "en"
         if not self._tells_language:
             return None
-        windows = make_windows(find_speech(sound))
+        sound, speech = hear(sound)
+        windows = make_windows(speech)
         if not windows:
             return None
         fields = self._fields(Wishes())
@@ -100,10 +101,10 @@ class OpenAI:
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments, with word times where the server tells them; silence and noise are not sent."""
         assert piece.samples is not None  # needs_audio
-        speech = find_speech(piece.samples)
+        sound, speech = hear(piece.samples)
         if not speech:
             return []
-        excerpt = make_excerpt(piece.samples, speech)
+        excerpt = make_excerpt(sound, speech)
         path = TRANSLATIONS if piece.wishes.task == "translate" else TRANSCRIPTIONS
         body = self._server.ask(path, self._fields(piece.wishes), to_flac(excerpt.sound))
         segments = segments_of(read_answer(body), excerpt, speech)

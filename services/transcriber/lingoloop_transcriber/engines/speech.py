@@ -8,6 +8,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber.engines import Sound
+from lingoloop_transcriber.loudness import raised
 
 LONGEST = 16.0
 """Seconds in a window, at most: the encoder's cost and memory grow faster than that."""
@@ -21,6 +22,9 @@ PART_LEAST = 0.2
 
 APART = 1.0
 """Seconds between two parts that have nothing to do with each other."""
+
+GAP = 1.5
+"""Seconds without speech in which somebody may be speaking quietly."""
 
 LEAD = 0.25
 """Seconds before a word that count as covered by it, since a word's start is found late rather than early."""
@@ -58,6 +62,31 @@ def find_speech(sound: Sound) -> list[Span]:
     """
     found = get_speech_timestamps(sound, VOICE_ACTIVITY)
     return [Span(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in found]
+
+
+def hear(sound: Sound) -> tuple[Sound, list[Span]]:
+    """Return the spans in which somebody speaks, and the sound with those raised who are too quiet beside the others.
+
+    Where nobody is heard for long, the model listens once more to a raised copy. Not to all of it: noise raised in pauses
+    would hide the speech around them.
+    """
+    speech = find_speech(sound)
+    heard, louder = sound, raised(sound)
+    quiet: list[Span] = []
+    for gap in _gaps(speech, sound.size / SAMPLE_RATE):
+        first, last = round(gap.start * SAMPLE_RATE), round(gap.end * SAMPLE_RATE)
+        if found := find_speech(louder[first:last]):
+            quiet += [Span(gap.start + span.start, gap.start + span.end) for span in found]
+            heard = heard.copy() if heard is sound else heard
+            heard[first:last] = louder[first:last]
+    return heard, sorted([*speech, *quiet], key=lambda span: span.start)
+
+
+def _gaps(speech: Sequence[Span], seconds: float) -> list[Span]:
+    """Return the stretches of at least GAP seconds in which nobody speaks."""
+    edges = [0.0, *(edge for span in speech for edge in (span.start, span.end)), seconds]
+    gaps = [Span(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    return [gap for gap in gaps if gap.seconds >= GAP]
 
 
 def extent(speech: Sequence[Span]) -> Span:

@@ -11,7 +11,7 @@ from lingoloop_transcriber.engines.chinese import script_of, write_chinese
 from lingoloop_transcriber.engines.decoder import Prompt
 from lingoloop_transcriber.engines.languages import Stretch, by_language
 from lingoloop_transcriber.engines.sentences import make_segments
-from lingoloop_transcriber.engines.speech import Span, extent, find_speech, halve, make_windows, missed_speech
+from lingoloop_transcriber.engines.speech import Span, extent, halve, hear, make_windows, missed_speech
 from lingoloop_transcriber.engines.whisper_model import load_decoder
 
 MARGIN = 0.2
@@ -51,16 +51,17 @@ class Whisper:
 
     def detect_language(self, sound: Sound) -> str | None:
         """Return the language of a chunk's first speech; None when nobody speaks in it."""
-        windows = make_windows(find_speech(sound))
+        sound, speech = hear(sound)
+        windows = make_windows(speech)
         return self._language_of(sound, windows[0])[0] if windows else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments with word times; silence and noise give none."""
         assert piece.samples is not None  # needs_audio
-        sound = piece.samples
+        sound, speech = hear(piece.samples)
         return [
             segment
-            for stretch in self._stretches(sound, find_speech(sound), piece.wishes.language)
+            for stretch in self._stretches(sound, speech, piece.wishes.language)
             for segment in make_segments(self._words(sound, stretch, piece.wishes))
         ]
 

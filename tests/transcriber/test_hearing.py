@@ -1,0 +1,58 @@
+"""Where somebody is heard: beside noise as much as alone, and quiet ones beside loud ones."""
+
+import numpy as np
+import pytest
+
+from lingoloop_transcriber.engines import Sound
+from lingoloop_transcriber.engines.speech import Span, find_speech, hear
+from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[Clip]:
+    return [*librivox_clips(), *shared_clips()]
+
+
+def as_sound(samples: Samples) -> Sound:
+    return samples.astype(np.float32) / np.float32(32768)
+
+
+def noise(seconds: float, peak: float, seed: int = 5) -> Sound:
+    return np.random.default_rng(seed).normal(0, peak / 3, int(seconds * RATE)).astype(np.float32)
+
+
+def seconds_of(speech: list[Span]) -> float:
+    return sum(span.seconds for span in speech)
+
+
+def test_pauses_with_quiet_noise_hide_no_speech(clips: list[Clip]) -> None:
+    for clip in clips:
+        sound = as_sound(clip.samples)
+        sound, speech = hear(np.concatenate([noise(2, 0.001), sound, noise(2, 0.001, 6)]))
+        assert seconds_of(speech) >= 0.9 * seconds_of(find_speech(as_sound(clip.samples))), clip.name
+
+
+def test_a_quiet_speaker_is_heard_beside_a_loud_one_and_raised_alone(clips: list[Clip]) -> None:
+    loud, quiet = (as_sound(clip.samples) for clip in clips[:2])
+    loud, quiet = loud / np.abs(loud).max() * 0.5, quiet / np.abs(quiet).max() * 0.003
+    both = np.concatenate([loud, np.zeros(RATE, np.float32), quiet])
+    before = seconds_of(find_speech(both))
+    heard, speech = hear(both)
+    assert seconds_of(speech) >= before + 0.7 * (quiet.size / RATE)
+    np.testing.assert_array_equal(heard[: loud.size], loud)
+    assert np.abs(heard[-quiet.size :]).max() > 0.1
+
+
+@pytest.mark.parametrize("peak", [0.0, 1e-4, 0.003, 0.05])
+def test_nobody_is_heard_in_noise(peak: float) -> None:
+    sound = noise(10, peak)
+    heard, speech = hear(sound)
+    assert speech == []
+    assert heard is sound
+
+
+def test_spans_are_in_order_and_do_not_overlap(clips: list[Clip]) -> None:
+    loud, quiet = (as_sound(clip.samples) for clip in clips[:2])
+    _, speech = hear(np.concatenate([quiet * 0.01, loud, quiet * 0.01, loud]))
+    edges = [edge for span in speech for edge in (span.start, span.end)]
+    assert edges == sorted(edges)
