@@ -25,6 +25,7 @@ from lingoloop_transcriber.engines import (
     Sound,
     UnknownLanguage,
     find_engine,
+    find_operations,
 )
 from lingoloop_transcriber.flac import write_flac
 from lingoloop_transcriber.loudness import audible
@@ -191,9 +192,11 @@ class SlotProcess:
 
     @property
     def _hears_voices(self) -> bool:
-        """Whether it is for us to tell who speaks: the engine is given sound, and does not do it itself."""
+        """Whether it is for us to tell who speaks: the engine is given all sound in chunks, and does not do it itself."""
         engine = self._engine
-        return engine.needs_audio and Ability.DIARIZE not in engine.abilities.can
+        if Ability.DIARIZE in engine.abilities.can or find_operations(self._config["engine"]):
+            return False
+        return engine.needs_audio
 
     def _listen(self, sound: Sound | None, start: int) -> bytes:
         if self._voices is None:  # another worker of the lane has it
