@@ -11,7 +11,7 @@ from tests.speech import RATE, Clip, Samples, librivox_clips, mixed, shared_clip
 
 @pytest.fixture(scope="module")
 def clips() -> list[Clip]:
-    return [*librivox_clips(), *shared_clips()]
+    return librivox_clips()
 
 
 def as_sound(samples: Samples) -> Sound:
@@ -26,7 +26,6 @@ def seconds_of(speech: list[Span]) -> float:
     return sum(span.seconds for span in speech)
 
 
-@pytest.mark.skipif(not shared_clips(), reason="no recordings of other speakers here")
 def test_what_is_raised_in_pauses_hides_no_speech_beside_them() -> None:
     clip, splitter = mixed(shared_clips(), 1, seed=1), Splitter()
     for chunk in (*splitter.push(clip.samples), *splitter.close()):
