@@ -1,18 +1,26 @@
 """What an upload may ask for, checked."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
 
-from lingoloop_common.contracts.engines import Wishes
+from lingoloop_common.contracts.engines import HOTWORDS_MOST, Wishes
 from lingoloop_common.errors import Problem
 from lingoloop_common.outbound import check_url
 from lingoloop_gateway.metadata import Metadata, MetadataText
 from lingoloop_gateway.webhook_rules import WEB_ADDRESS, WebhookUrl
 
 Options = TypeVar("Options", bound=BaseModel)
+
+HotwordsText = Annotated[list[str], WithJsonSchema({"type": "string"})]
+"""As text, in a query or a form."""
+
+HotwordsList = Annotated[
+    list[str], WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1}})
+]
+"""As a list, in JSON."""
 
 
 class RunOptions(Wishes):
@@ -42,6 +50,9 @@ class RunOptions(Wishes):
 class UploadOptions(RunOptions):
     """The fields of an upload, in the query or as form fields."""
 
+    hotwords: HotwordsText = Field(default=[], max_length=HOTWORDS_MOST, json_schema_extra={"default": ""})
+    """Names and terms that are likely to be said, with commas between."""
+
     filename: str | None = None
     """What the recording is called; of a form, the file's own name where it is not said."""
 
@@ -54,6 +65,9 @@ class ImportOptions(UploadOptions):
 
     url: str = Field(json_schema_extra=WEB_ADDRESS)
     """Where the recording is; reachable for everybody."""
+
+    hotwords: HotwordsList = Field(default=[], max_length=HOTWORDS_MOST)
+    """Names and terms that are likely to be said."""
 
     metadata: Metadata | None = None
     """An object of your own, given back with the recording and its runs."""

@@ -94,6 +94,7 @@ ROUTES = (
     Route(
         "OPTIONS", "/api/uploads", "Ask what of tus is spoken", "Uploads", None,
         CAPABLE,
+        ("method_not_allowed", "precondition_failed", "unauthorized"),  # another method may stand in a header
         headers=TUS,
     ),
     Route(
@@ -139,6 +140,7 @@ ROUTES = (
     Route(
         "OPTIONS", "/api/uploads/{upload_id}", "Ask the same of an upload", "Uploads", None,
         CAPABLE,
+        ("method_not_allowed", "precondition_failed", "unauthorized"),  # another method may stand in a header
         headers=TUS,
     ),
 )  # fmt: skip
