@@ -5,7 +5,6 @@ the next one. Over what the processes that read files die or hang is in test_hos
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,11 +15,11 @@ import pytest_asyncio
 
 from lingoloop_common.errors import WORK_ERRORS
 from tests import media
-from tests.gateway import loudness
 from tests.gateway.bad_files import FAILED, PLAYED, REFUSED, TABLE, TOO_LONG
 from tests.gateway.broken_media import good, mp4_elsewhere
+from tests.gateway.listening import listening_world
 from tests.gateway.no_media import picture, playlists
-from tests.gateway.world import World, running_world
+from tests.gateway.world import World
 from tests.inotify import Watch
 from tests.waiting import eventually
 
@@ -35,14 +34,8 @@ async def listening(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     """Everything, with an engine that needs the sound: recordings are decoded."""
-    engines, here = tmp_path_factory.mktemp("engines"), Path(__file__).parents[2]
-    loudness.install(engines)
-    with pytest.MonkeyPatch.context() as patch:
-        paths = [str(engines), str(here), os.environ.get("PYTHONPATH", "")]
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-        folder = tmp_path_factory.mktemp("blobs")
-        async with running_world(module_database_url, folder, engine="loudness") as world:
-            yield world
+    async with listening_world(module_database_url, tmp_path_factory) as world:
+        yield world
 
 
 async def end_of(world: World, owner: str, response: httpx.Response) -> str:

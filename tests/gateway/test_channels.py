@@ -1,8 +1,6 @@
 """`track` and `channels`: asked for by an upload, an import or another run, and seen by whoever reads the words."""
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import docx
@@ -13,8 +11,8 @@ import pytest_asyncio
 
 from lingoloop_common.contracts.engines import Abilities, Ability
 from tests import media
-from tests.gateway import loudness
-from tests.gateway.world import World, running_world
+from tests.gateway.listening import listening_world
+from tests.gateway.world import World
 from tests.origin import Origin, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,16 +25,8 @@ async def listening(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     """Everything, with an engine that says how loud each chunk is, and that knows nothing of channels or tracks."""
-    engines, here = tmp_path_factory.mktemp("engines"), Path(__file__).parents[2]
-    loudness.install(engines)
-    with pytest.MonkeyPatch.context() as patch:
-        paths = [str(engines), str(here), os.environ.get("PYTHONPATH", "")]
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-        folder = tmp_path_factory.mktemp("blobs")
-        async with running_world(
-            module_database_url, folder, engine="loudness", allow_private_addresses=True
-        ) as world:
-            yield world
+    async with listening_world(module_database_url, tmp_path_factory, allow_private_addresses=True) as world:
+        yield world
 
 
 def level(peak: float, seconds: float = 3.0) -> media.Samples:
