@@ -1,0 +1,9 @@
+import { defineConfig, mergeConfig } from 'vitest/config';
+import vite from './vite.config';
+
+export default mergeConfig(
+  vite,
+  defineConfig({
+    test: { name: 'app', environment: 'happy-dom', include: ['src/**/*.test.{ts,tsx}'] },
+  }),
+);
