@@ -1,0 +1,44 @@
+import { EventProvider } from '@lingoloop/react';
+import { lazy, Suspense } from 'react';
+import { Redirect, Route, Switch } from 'wouter';
+import { RecordingsPage } from './features/recordings/RecordingsPage';
+import { SignInPage } from './features/sign-in/SignInPage';
+import { UploadsProvider } from './features/uploads/UploadsProvider';
+import { freshToken, useSession } from './session/session';
+import { NotFound } from './shell/NotFound';
+import { Shell } from './shell/Shell';
+
+const TranscriptPage = lazy(() => import('./features/transcript/TranscriptPage'));
+const WorkersPage = lazy(() => import('./features/workers/WorkersPage'));
+
+/** Shows the page that the address names; who is not signed in sees the sign-in first. */
+export function App() {
+  const session = useSession();
+  if (!session) {
+    return (
+      <Shell>
+        <SignInPage />
+      </Shell>
+    );
+  }
+  return (
+    // Another owner is another page: nothing of the one before is left.
+    <EventProvider key={session.owner} token={freshToken}>
+      <UploadsProvider>
+        <Shell>
+          <Suspense>
+            <Switch>
+              <Route path="/" component={RecordingsPage} />
+              <Route path="/runs/:runId">{({ runId }) => <TranscriptPage key={runId} runId={runId} />}</Route>
+              <Route path="/workers" component={WorkersPage} />
+              <Route path="/sign-in">
+                <Redirect to="/" replace />
+              </Route>
+              <Route component={NotFound} />
+            </Switch>
+          </Suspense>
+        </Shell>
+      </UploadsProvider>
+    </EventProvider>
+  );
+}
