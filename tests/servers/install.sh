@@ -4,8 +4,8 @@
 # private servers.
 set -euo pipefail
 
-# The clients for Node, where Node is: their tests are left out without them.
-for node in "$(dirname "$0")"/../*/*_node; do
+# The clients for Node, and what the web app is made of, where Node is: their tests are left out without them.
+for node in "$(dirname "$0")"/../*/*_node "$(dirname "$0")"/../../web; do
   if command -v npm >/dev/null && [ ! -d "$node/node_modules" ]; then
     # In the folder: with --prefix npm would not read the machine's settings (certificates, proxy), which are looked for there.
     (cd "$node" && npm ci --no-audit --no-fund --no-update-notifier --loglevel error --fetch-retries 0 --fetch-timeout 20000 >/dev/null) || echo "without $(basename "$node"): npm ci failed" >&2

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.command_line import environment
 from tests.guide.browser import CHROMIUM
 
 WEB = Path(__file__).parents[2] / "web"
+PAGE = WEB.parent / "services/gateway/lingoloop_gateway/static/app"
 JOURNEYS = sorted((WEB / "e2e").glob("*.test.ts"))
 
 pytestmark = [
@@ -48,14 +48,20 @@ def test_the_pieces_one_by_one() -> None:
     npm("test")
 
 
+def is_stale() -> bool:
+    """Whether the page was built before its sources were written."""
+    index = PAGE / "index.html"
+    sources = (path for part in ("app", "react") for path in (WEB / part).rglob("*") if path.is_file())
+    return not index.exists() or any(path.stat().st_mtime > index.stat().st_mtime for path in sources)
+
+
 @pytest.fixture(scope="session")
-def built() -> Iterator[None]:
-    """Build the page: once, by whichever process of this run comes first."""
+def built() -> None:
+    """Build the page, once, by whichever process of this run comes first."""
     with Path(tempfile.gettempdir(), f"lingoloop-web-{WEB.stat().st_ino}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        npm("build")
-        fcntl.flock(lock, fcntl.LOCK_UN)
-        yield
+        if is_stale():
+            npm("build")
 
 
 @pytest.mark.usefixtures("built")
