@@ -38,7 +38,6 @@ describe('bytes', () => {
     [10 * 2 ** 30, '10.7 GB'],
   ])('of %d is %s', (size, written) => {
     expect(bytes(size, 'en')).toBe(written);
-    expect(bytes(size, 'zh').replace('字节', ' B')).toBe(written);
   });
 });
 
