@@ -12,8 +12,12 @@ export function Dialog({ title, onClose, children }: Props) {
     element?.showModal();
     return () => element?.close();
   }, []);
+  const closed = () => {
+    // In development effects run twice, and the news of the first closing comes when it is open again.
+    if (!dialog.current?.open) onClose();
+  };
   return (
-    <dialog ref={dialog} className={styles.dialog} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} className={styles.dialog} aria-labelledby={id} onClose={closed}>
       <div className={styles.content}>
         <h2 id={id}>{title}</h2>
         {children}
