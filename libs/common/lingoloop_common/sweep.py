@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,12 @@ KEYS_KEPT = 86_400.0
 DELIVERIES_KEPT = 30
 """Days for which it is known what a webhook was told."""
 
+SAMPLE_EVERY = 30.0
+"""Seconds between looks whether a minute has begun of which the backlog is not noted: none is left out."""
+
+SAMPLES_KEPT = 24
+"""Hours for which it is known what the backlog was."""
+
 IDLE_LIMIT = 100
 """Endpoints that are set going in one pass at most."""
 
@@ -54,6 +61,7 @@ class Sweep:
         self._database, self._broker, self._relay = database, broker, relay
         self._missing: dict[str, int] = {}
         self._mute_since: dict[tuple[str, str], float] = {}
+        self._sampled = -math.inf
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -97,6 +105,7 @@ class Sweep:
             await connection.execute(SQL["end_leases"])
             await connection.execute(SQL["forget_workers"])
             await connection.execute(SQL["forget_keys"], KEYS_KEPT)
+            await self._sample_backlog(connection)
             if idle := await connection.fetch(SQL["idle_owners"]):
                 await connection.execute(
                     SQL["deactivate_owners"], [row["lane"] for row in idle], [row["owner"] for row in idle]
@@ -108,6 +117,13 @@ class Sweep:
         for unit in given_up:
             await self._give_up(connection, unit)
         return backlog
+
+    async def _sample_backlog(self, connection: Connection) -> None:
+        """Note the backlog about once a minute; of several sweepers, whoever is first in a minute does."""
+        now = asyncio.get_running_loop().time()
+        if now - self._sampled >= SAMPLE_EVERY:
+            await connection.execute(SQL["sample_backlog"], SAMPLES_KEPT)
+            self._sampled = now
 
     async def _give_up(self, connection: Connection, unit: Mapping[str, Any]) -> None:
         cause = ErrorCause(

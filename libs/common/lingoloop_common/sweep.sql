@@ -61,6 +61,16 @@ DELETE FROM idempotency_key WHERE (owner, key) IN (
     SELECT owner, key FROM idempotency_key WHERE created_at < now() - make_interval(secs => $1)
     ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
 
+-- name: sample_backlog
+-- $1 hours are kept. The minute's first sample counts.
+WITH forgotten AS (
+    DELETE FROM backlog_sample WHERE at < now() - make_interval(hours => $1)
+)
+INSERT INTO backlog_sample (at, lane, ready, running, seconds_waiting)
+SELECT date_trunc('minute', now()), lane, ready, running, seconds_waiting FROM backlog
+WHERE NOT EXISTS (SELECT FROM backlog_sample WHERE at = date_trunc('minute', now()))
+ON CONFLICT DO NOTHING
+
 -- name: idle_owners
 -- First the rows, locked; then, in a statement that sees later commits, those that are still idle.
 SELECT lane, owner FROM owner_service s
