@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from lingoloop_gateway import web_app
 from tests.conftest import own_database
 from tests.gateway.world import World, running_world
 from tests.servers.postgres import PostgresServer
@@ -24,6 +25,19 @@ def quick_engine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMULATED_MS_PER_SECOND", "0")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A web app stands where `make web` puts it, whether it was built here or not."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "assets").mkdir()
+    (folder / "index.html").write_text("<!doctype html><title>The app</title>")
+    (folder / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (folder / "assets" / "page.css").write_text("body { margin: 0 }")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_app, "APP", folder)
+        yield folder
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest_asyncio
 
 from tests import media
 from tests.gateway.world import World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,6 +74,28 @@ async def test_an_edited_segment_says_so_and_the_machines_is_kept(world: World, 
     assert [after[0], after[2]] == [before[0], before[2]]
     assert await segments(world, run, "?original=1") == before
     assert await segments(world, run, "?original=0") == after
+
+
+async def test_a_run_says_whether_it_has_edits(world: World, run: tuple[str, str]) -> None:
+    owner, run_id = run
+
+    async def edited() -> list[bool]:
+        listed = (await world.get(owner, "/api/runs")).json()["items"]
+        found = (await world.get(owner, "/api/runs?q=simulated")).json()["items"]
+        alone = (await world.get(owner, f"/api/runs/{run_id}")).json()
+        return [item["edited"] for item in [*listed, *found, alone]]
+
+    await eventually(lambda: _all_there(edited))
+    assert await edited() == [False] * 3
+    await patch(world, run, 1, {"text": "Something else"})
+    assert await edited() == [True] * 3
+    await patch(world, run, 1, {"text": None})
+    assert await edited() == [False] * 3
+
+
+async def _all_there(edited: Callable[[], Awaitable[list[bool]]]) -> bool:
+    """Whether the run can be searched for, too."""
+    return len(await edited()) == 3
 
 
 async def test_null_brings_the_machines_back(world: World, run: tuple[str, str]) -> None:

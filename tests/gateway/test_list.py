@@ -34,6 +34,19 @@ async def test_an_item_is_the_run_as_it_shows_itself(idle_world: World) -> None:
     }
 
 
+async def test_an_item_says_what_a_list_shows(idle_world: World) -> None:
+    owner, sound = idle_world.new_owner(), media.wav_of_ms(61_000)
+    await idle_world.post(owner, sound, filename="Talk.wav", language="en")
+    [item] = (await idle_world.get(owner, "/api/runs")).json()["items"]
+    shown = {
+        "filename": "Talk.wav", "sizeBytes": len(sound), "durationMs": 61_000, "status": "queued", "progress": 0,
+        "language": "en", "engine": "simulated", "model": None, "error": None, "edited": False,
+        "chunksDone": 0, "estimatedTimeRemaining": None,
+    }  # fmt: skip
+    assert {name: item[name] for name in shown} == shown
+    assert item["queuePosition"] >= 1
+
+
 async def test_a_list_can_be_limited_to_states(idle_world: World) -> None:
     owner = idle_world.new_owner()
     await idle_world.accepted(owner, media.wav_of_ms(61_000))

@@ -15,7 +15,7 @@ import jwt
 import pytest
 
 from lingoloop_common import keys
-from lingoloop_common.auth import ADMIN, READ, WRITE
+from lingoloop_common.auth import ADMIN, ANY, READ, WRITE
 from lingoloop_gateway.description.routes import OPENAI, Route
 from lingoloop_gateway.description.table import ROUTES
 from tests import media
@@ -35,7 +35,7 @@ OWNED = {
 }
 """Parameters of a path that name what is somebody's, and where `owned` names it."""
 
-NAMED = {"index": "0", "letter_id": NOBODYS, "model": "whisper-1", "file": "page.css"}
+NAMED = {"index": "0", "letter_id": NOBODYS, "model": "whisper-1", "file": "page.css", "page": "runs"}
 """Other parameters."""
 
 JSON = "application/json"
@@ -100,6 +100,14 @@ CALLS = {
     "GET /api/admin/dead-letters": Call(),
     "POST /api/admin/dead-letters/replay": Call(202, body=b'{"all": true}', kind=JSON),
     "POST /api/admin/dead-letters/{letter_id}/replay": Call(404),
+    "GET /api/admin/backlog": Call(),
+    "GET /": Call(),
+    "GET /{page}": Call(headers={"Accept": "text/html"}),
+    "GET /assets/{file}": Call(),
+    "GET /api/settings": Call(),
+    "POST /api/sign-in": Call(404, body=b'{"code": "x"}', kind=JSON),
+    "GET /api/me": Call(),
+    "GET /api/engines": Call(),
     "GET /api/openapi.json": Call(),
     "GET /api/asyncapi.json": Call(),
     "GET /api/docs": Call(),
@@ -114,6 +122,7 @@ TOO_LITTLE = {
     READ: ["", ADMIN, "runs", "runs:reader"],
     WRITE: ["", ADMIN, "runs:writer", f"{READ} {ADMIN}"],
     ADMIN: ["", f"{READ} {WRITE}"],
+    ANY: [],
 }
 """Scopes that do not suffice."""
 

@@ -28,6 +28,9 @@ much as all else in a small answer. Where a provider's count, none are: its keys
 
 READ, WRITE, ADMIN = "runs:read", "runs:write", "admin"
 
+ANY = "any"
+"""In place of a scope: what whoever is known may do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -36,10 +39,12 @@ class Caller:
     owner: str
     scopes: frozenset[str]
     expires_at: float
+    by_key: bool = False
+    """Known by an API key, which does not end by itself."""
 
     def require(self, scope: str) -> None:
         """Raise `forbidden` without the scope; `runs:write` includes reading."""
-        if scope in self.scopes or (scope == READ and WRITE in self.scopes):
+        if scope == ANY or scope in self.scopes or (scope == READ and WRITE in self.scopes):
             return
         raise Problem("forbidden", f"this token lacks the scope {scope}")
 
@@ -196,4 +201,6 @@ class Callers:
             found = None
         if found is None:
             raise Problem("unauthorized", "the key is not valid; it may have been revoked")
-        return Caller(found["owner"], frozenset(found["scope"].split()), time.time() + KEY_LIFETIME)
+        return Caller(
+            found["owner"], frozenset(found["scope"].split()), time.time() + KEY_LIFETIME, by_key=True
+        )

@@ -1,4 +1,4 @@
-"""The operators' calls: workers and dead letters. They need the scope `admin`."""
+"""The operators' calls: workers, the backlog and dead letters. They need the scope `admin`."""
 
 import re
 
@@ -7,16 +7,26 @@ from aiohttp import web
 from lingoloop_common.auth import ADMIN, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
+from lingoloop_gateway.backlog import Backlog
 from lingoloop_gateway.dead_letters import CODE, DeadLetters, read_selection
-from lingoloop_gateway.parameters import LETTERS_LIMIT, id_in_path, id_in_query, number_in_query
+from lingoloop_gateway.parameters import (
+    BACKLOG_MINUTES,
+    LETTERS_LIMIT,
+    id_in_path,
+    id_in_query,
+    number_in_query,
+)
 from lingoloop_gateway.workers import Wanted, Workers
 
 
 class Admin:
     """Handles `/api/admin/…`."""
 
-    def __init__(self, *, callers: Callers, workers: Workers, dead_letters: DeadLetters) -> None:
+    def __init__(
+        self, *, callers: Callers, workers: Workers, backlog: Backlog, dead_letters: DeadLetters
+    ) -> None:
         self._callers, self._workers, self._dead_letters = callers, workers, dead_letters
+        self._backlog = backlog
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -24,6 +34,7 @@ class Admin:
             web.get("/api/admin/worker", self.get_worker),
             web.post("/api/admin/worker", self.start_worker),
             web.delete("/api/admin/worker", self.stop_worker),
+            web.get("/api/admin/backlog", self.get_backlog),
             web.get("/api/admin/dead-letters", self.get_dead_letters),
             web.post("/api/admin/dead-letters/replay", self.replay_chosen),
             web.post("/api/admin/dead-letters/{letter_id}/replay", self.replay_one),
@@ -48,6 +59,12 @@ class Admin:
         await self._callers.caller(request, ADMIN)
         await self._workers.want(wanted, id_in_query(request, "id", "worker"))
         return json_response(await self._workers.status(message))
+
+    async def get_backlog(self, request: web.Request) -> web.Response:
+        """Answer with what waits in each lane, now and in the last minutes."""
+        await self._callers.caller(request, ADMIN)
+        minutes = number_in_query(request, "minutes", default=BACKLOG_MINUTES, least=0, most=BACKLOG_MINUTES)
+        return json_response(await self._backlog.lanes(minutes=minutes))
 
     async def get_dead_letters(self, request: web.Request) -> web.Response:
         """Answer with a page of dead letters, the newest first."""

@@ -15,11 +15,13 @@ from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.sweep import Sweep
 from lingoloop_gateway.admin import Admin
 from lingoloop_gateway.audios import Audios
+from lingoloop_gateway.backlog import Backlog
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.dead_letters import DeadLetters
 from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.deliveries import Deliveries
 from lingoloop_gateway.edits import Edits
+from lingoloop_gateway.engines import Engines
 from lingoloop_gateway.expiry import Expiry
 from lingoloop_gateway.idempotency import IdempotencyKeys
 from lingoloop_gateway.imports import Imports
@@ -39,10 +41,12 @@ from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
 from lingoloop_gateway.server import Server
 from lingoloop_gateway.settings import GatewaySettings
+from lingoloop_gateway.sign_in import SignIn, SignInLink
 from lingoloop_gateway.sizes import SyncLimits
 from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import UploadRules, Uploads
 from lingoloop_gateway.waiting import DoneWaiter
+from lingoloop_gateway.web_app import WebApp
 from lingoloop_gateway.webhooks import Webhooks
 from lingoloop_gateway.webhooks_api import WebhooksApi
 from lingoloop_gateway.workers import Workers
@@ -56,8 +60,12 @@ def parts(
     relay: Relay,
     blobs: Blobs,
     notifier_url: Callable[[], str],
+    link: SignInLink | None = None,
 ) -> tuple[list[Part], HttpServer]:
-    """Return the parts of a gateway, and of them the server (its `url` is known once it has started)."""
+    """Return the parts of a gateway, and of them the server (its `url` is known once it has started).
+
+    `link` is for the person at this machine; without one, the web app is signed in to with a token.
+    """
     probe = Probe()
     waiter = DoneWaiter(broker)
     streams = EventStreams(notifier_url)
@@ -67,7 +75,8 @@ def parts(
         max_duration_ms=settings.max_audio_duration_ms,
     )
     lanes = Lanes(database, settings.engine, settings.model_name)
-    callers = Callers(read_tokens(settings), database, Rates(settings.rate_limit_per_owner))
+    tokens = read_tokens(settings)
+    callers = Callers(tokens, database, Rates(settings.rate_limit_per_owner))
     quotas = Quotas(
         database, OwnerLimits(settings.owner_storage_bytes, settings.owner_queued_hours * HOUR_MS)
     )
@@ -116,7 +125,15 @@ def parts(
         control=control,
         edits=Edits(callers=callers, database=database, runs=runs),
         peaks=Peaks(callers, database),
-        admin=Admin(callers=callers, workers=Workers(database), dead_letters=DeadLetters(database, control)),
+        admin=Admin(
+            callers=callers,
+            workers=Workers(database),
+            backlog=Backlog(database),
+            dead_letters=DeadLetters(database, control),
+        ),
+        engines=Engines(callers, lanes),
+        sign_in=SignIn(callers=callers, tokens=tokens, link=link, settings=settings),
+        web_app=WebApp(settings.web_oidc_authority),
         openai=OpenAiApi(
             callers=callers, uploads=uploads, lanes=lanes, quotas=quotas, runs=runs, waiter=waiter
         ),

@@ -1,6 +1,7 @@
 """Lanes: which one a run's options name, and which are known."""
 
 from datetime import datetime
+from typing import Any
 
 from lingoloop_common.contracts.engines import Abilities, lacking
 from lingoloop_common.contracts.units import lane_name
@@ -28,6 +29,20 @@ class Lanes:
         rows = await self._database.pool.fetch(SQL["known_lanes"])
         return {row["lane"]: row["since"] for row in rows}
 
+    async def offered(self) -> list[dict[str, Any]]:
+        """Return what workers have ever offered, as clients see it: what each can its last worker says."""
+        return [
+            {
+                **engine_of(row["lane"]),
+                "lane": row["lane"],
+                "languages": abilities.languages,
+                "can": sorted(abilities.can),
+                "alive": row["alive"],
+            }
+            for row in await self._database.pool.fetch(SQL["lanes_offered"])
+            for abilities in [Abilities.model_validate(row["abilities"] or {})]
+        ]
+
     async def named_by(self, options: RunOptions) -> str:
         """Return the lane that options name.
 
@@ -54,3 +69,9 @@ class Lanes:
             others = f"these can: {', '.join(able)}" if able else "no other engine here can"
             raise Problem("unsupported", f"{lane} {' and '.join(missing.values())}; {others}", fields=missing)
         return lane
+
+
+def engine_of(lane: str) -> dict[str, str | None]:
+    """Return the engine that a lane is of, and its model, None where it has none to choose from. Pure."""
+    engine, _, model = lane.partition(".")
+    return {"engine": engine, "model": model or None}

@@ -4,3 +4,9 @@ SELECT DISTINCT ON (lane) lane, abilities FROM worker ORDER BY lane, started_at 
 
 -- name: known_lanes
 SELECT lane, min(started_at) AS since FROM worker GROUP BY lane ORDER BY lane
+
+-- name: lanes_offered
+-- Likewise, and whether a worker of the lane is alive.
+SELECT DISTINCT ON (lane) lane, abilities,
+       COALESCE(bool_or(lease_until >= now()) OVER (PARTITION BY lane), false) AS alive
+FROM worker ORDER BY lane, started_at DESC, id DESC

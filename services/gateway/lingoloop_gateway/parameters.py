@@ -12,6 +12,9 @@ SEGMENTS_LIMIT = 1_000
 LETTERS_LIMIT = 1_000
 """Items that a page may have."""
 
+BACKLOG_MINUTES = 1_440
+"""The minutes for which it is known what the backlog was: a day."""
+
 INDEX_MOST = 2**31 - 1
 """The largest index of a segment that the database can hold."""
 

@@ -1,7 +1,7 @@
 """Reads runs for their owner, in the shapes of the contract."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row, total_ms
 from lingoloop_gateway.cursors import cursor_after, read_cursor
+from lingoloop_gateway.lanes import engine_of
 from lingoloop_gateway.rewording import reworded
 
 SQL = load_queries(__package__, "runs.sql")
@@ -62,8 +63,11 @@ class Runs:
             **await self._state(run),
             "filename": run["filename"],
             "durationMs": total_ms(run),
+            "sizeBytes": run["size_bytes"],
+            **engine_of(run["lane"]),
             "language": run["language"],
             "speakers": run["speakers"],
+            "edited": run["edited"],
             "metadata": run["metadata"],
             "createdAt": iso(run["created_at"]),
             "updatedAt": iso(run["updated_at"]),
@@ -155,3 +159,8 @@ def describe_segment(row: Row) -> dict[str, Any]:
 def iso(moment: datetime | None) -> str | None:
     """Return a point in time as ISO 8601; the database's are in UTC."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def iso_of_seconds(seconds: float) -> str | None:
+    """Return a point in time, in seconds since 1970, as ISO 8601."""
+    return iso(datetime.fromtimestamp(seconds, UTC))

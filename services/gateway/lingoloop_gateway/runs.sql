@@ -1,5 +1,6 @@
 -- name: run_by_id
-SELECT r.*, a.duration_ms, a.filename, a.size_bytes, a.metadata, now() AS now
+SELECT r.*, a.duration_ms, a.filename, a.size_bytes, a.metadata, now() AS now,
+       EXISTS (SELECT FROM segment_edit e WHERE e.run_id = r.id) AS edited
 FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE r.id = $1 AND r.owner = $2
 
@@ -44,7 +45,8 @@ ORDER BY s.index LIMIT $4
 
 -- name: runs_page
 -- The newest first. $2 statuses or null, ($3, $4) where the page before ended.
-SELECT r.*, a.duration_ms, a.filename, a.size_bytes, a.metadata, now() AS now
+SELECT r.*, a.duration_ms, a.filename, a.size_bytes, a.metadata, now() AS now,
+       EXISTS (SELECT FROM segment_edit e WHERE e.run_id = r.id) AS edited
 FROM transcript_run r JOIN audio a ON a.id = r.audio_id
 WHERE r.owner = $1 AND ($2::text[] IS NULL OR r.status = ANY($2))
   AND ($3::timestamptz IS NULL OR (r.created_at, r.id) < ($3, $4))

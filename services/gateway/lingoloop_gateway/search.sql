@@ -10,7 +10,8 @@ WITH hit AS (
     SELECT run_id, (array_agg(block ORDER BY many DESC, block) FILTER (WHERE block >= 0))[1:3] AS blocks
     FROM hit GROUP BY run_id HAVING bit_or(terms) = (1 << cardinality($6)) - 1
 )
-SELECT r.*, a.duration_ms, a.filename, a.size_bytes, a.metadata, now() AS now, COALESCE(found.blocks, '{}') AS blocks
+SELECT r.*, a.duration_ms, a.filename, a.size_bytes, a.metadata, now() AS now,
+       EXISTS (SELECT FROM segment_edit e WHERE e.run_id = r.id) AS edited, COALESCE(found.blocks, '{}') AS blocks
 FROM found JOIN transcript_run r ON r.id = found.run_id JOIN audio a ON a.id = r.audio_id
 WHERE r.owner = $1 AND ($2::text[] IS NULL OR r.status = ANY($2))
   AND ($3::timestamptz IS NULL OR (r.created_at, r.id) < ($3, $4))

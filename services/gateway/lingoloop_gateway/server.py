@@ -23,6 +23,7 @@ from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions, describe_receipt
 from lingoloop_gateway.description.page import description_routes
 from lingoloop_gateway.edits import Edits
+from lingoloop_gateway.engines import Engines
 from lingoloop_gateway.exports import FORMATS
 from lingoloop_gateway.idempotency import IdempotencyKeys, once, read_key, replayed
 from lingoloop_gateway.imports import Imports
@@ -45,10 +46,12 @@ from lingoloop_gateway.peaks import Peaks
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import Runs
 from lingoloop_gateway.search import Search
+from lingoloop_gateway.sign_in import SignIn
 from lingoloop_gateway.tickets import make_ticket, read_wish, tell_ticket
 from lingoloop_gateway.tus_api import TusApi
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
+from lingoloop_gateway.web_app import WebApp
 from lingoloop_gateway.webhooks_api import WebhooksApi
 
 SYNC_SEGMENTS = 10_000
@@ -73,6 +76,9 @@ class Server:
         edits: Edits,
         peaks: Peaks,
         admin: Admin,
+        engines: Engines,
+        sign_in: SignIn,
+        web_app: WebApp,
         openai: OpenAiApi,
         tus: TusApi,
         webhooks: WebhooksApi,
@@ -91,7 +97,7 @@ class Server:
         self._quotas, self._keys, self._gate = quotas, keys, gate
         self._edits, self._search, self._peaks = edits, search, peaks
         self._tus, self._imports, self._more_runs = tus, imports, more_runs
-        self._webhooks = webhooks
+        self._webhooks, self._engines, self._sign_in, self._web_app = webhooks, engines, sign_in, web_app
         self._sync_timeout, self._inline = sync_timeout, inline
 
     def app(self, cors_allowed_origins: tuple[str, ...]) -> web.Application:
@@ -124,7 +130,10 @@ class Server:
                 *self._openai.routes(),
                 *self._tus.routes(),
                 *self._webhooks.routes(),
+                *self._engines.routes(),
+                *self._sign_in.routes(),
                 *description_routes(),
+                *self._web_app.routes(),
             ]
         )
         return app

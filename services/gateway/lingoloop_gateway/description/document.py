@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from lingoloop_common.auth import ANY
 from lingoloop_common.contracts.events import DONE
 from lingoloop_common.contracts.webhooks import Message
 from lingoloop_common.errors import PROBLEMS
@@ -61,6 +62,7 @@ TAGS = {
     "Webhooks": "Be told when runs have ended, by calls that are signed as Standard Webhooks are.",
     "OpenAI": "OpenAI's audio API, for its unmodified clients.",
     "Operators": "Workers and failed work, for tokens with the scope `admin`.",
+    "Web app": "The page at `/`, and what it asks beside the calls above.",
     "Description": "What you are reading.",
 }
 
@@ -73,6 +75,7 @@ PATH_PARAMETERS: Mapping[str, tuple[Schema, str]] = {
     "delivery_id": (ID, "The delivery's id."),
     "letter_id": (ID, "The dead letter's id."),
     "model": (TEXT, "The model's name."),
+    "page": (TEXT, "An address of the page, or a file's name."),
     "file": (TEXT, "The file's name."),
 }
 
@@ -171,7 +174,8 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
     """Return what a call needs; OpenAPI 3.1 names scopes for schemes of any kind."""
     if route.scope is None:
         return []
-    return [{name: [route.scope]} for name in SECURITY if name == "bearer" or route.token_in_query]
+    scopes = [] if route.scope == ANY else [route.scope]
+    return [{name: scopes} for name in SECURITY if name == "bearer" or route.token_in_query]
 
 
 def _responses(route: Route) -> dict[str, Any]:

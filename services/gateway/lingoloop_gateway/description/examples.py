@@ -10,6 +10,7 @@ from lingoloop_gateway.dead_letters import Selection
 from lingoloop_gateway.description import openai_shapes, shapes, webhook_shapes
 from lingoloop_gateway.edits import SegmentEdit, SpeakerNames
 from lingoloop_gateway.options import AgainOptions, ImportOptions
+from lingoloop_gateway.sign_in import LinkCode
 from lingoloop_gateway.tickets import Wish
 from lingoloop_gateway.webhook_rules import NewEndpoint
 
@@ -49,8 +50,12 @@ DESCRIBED = {
     **STATE,
     "filename": "meeting.m4a",
     "durationMs": 3600000,
+    "sizeBytes": 28843111,
+    "engine": "whisper",
+    "model": "base",
     "language": "en",
     "speakers": {"A": "Ann"},
+    "edited": False,
     "metadata": METADATA,
     "createdAt": CREATED,
     "updatedAt": ENDED,
@@ -111,6 +116,7 @@ DELIVERY = {
     "deliveredAt": ENDED,
     "nextTryAt": None,
 }
+DEPTH = {"ready": 12, "running": 4, "secondsWaiting": 5230}
 MODEL = {"id": "whisper-1", "object": "model", "created": 1795770000, "owned_by": "lingoloop"}
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
@@ -196,6 +202,37 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     },
     shapes.DeadLetterPage: {"items": [LETTER], "nextCursor": None},
     shapes.Replayed: {"replayed": 1, "remaining": 0},
+    LinkCode: {"code": "3q2-7wXhWq0v5b0lVq6yC1nJkz8fT4mR9sE2aHdU7gY"},
+    shapes.PageSettings: {
+        "version": "1.0.0",
+        "signIn": {
+            "oidc": {"authority": "https://login.example", "clientId": "lingoloop", "scope": "openid"},
+            "link": False,
+        },
+        "limits": {"uploadBytes": 10737418240, "audioDurationMs": 86400000},
+    },
+    shapes.SignedIn: {"token": "eyJhbGciOiJIUzI1NiJ9.e30.x", "expiresAt": "2026-12-27T09:00:00.000Z"},
+    shapes.Me: {
+        "owner": "ann",
+        "scopes": ["runs:read", "runs:write"],
+        "expiresAt": "2026-12-27T09:00:00.000Z",
+    },
+    shapes.EngineList: {
+        "default": {"engine": "whisper", "model": "base"},
+        "items": [
+            {
+                "engine": "whisper",
+                "model": "base",
+                "lane": "whisper.base",
+                "languages": ["de", "en", "zh"],
+                "can": ["channels", "hotwords", "multi", "track", "translate"],
+                "alive": True,
+            }
+        ],
+    },
+    shapes.BacklogByLane: {
+        "lanes": [{"lane": "whisper.base", **DEPTH, "history": [{"at": CREATED, **DEPTH}]}]
+    },
     Message: {
         "type": "lingoloop.run.done.v1",
         "timestamp": ENDED,

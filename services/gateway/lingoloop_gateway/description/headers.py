@@ -14,6 +14,8 @@ HEADERS: Mapping[str, str] = {
     "Content-Disposition": "The file's name.",
     "Idempotent-Replayed": "`true`: this `Idempotency-Key` was answered before, and nothing was made anew.",
     "Lingoloop-Run-Id": "The run's id in this API.",
+    "Content-Security-Policy": "What the page may do: nothing but what it comes with, from here.",
+    "Cache-Control": "For how long it may be kept.",
     "Tus-Resumable": "The protocol's version.",
     "Tus-Version": "The versions that are spoken here.",
     "Tus-Extension": "The extensions that are spoken here.",

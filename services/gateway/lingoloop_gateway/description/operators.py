@@ -3,10 +3,16 @@
 from lingoloop_common.auth import ADMIN
 from lingoloop_gateway.dead_letters import CODE, Selection
 from lingoloop_gateway.description.routes import ID, JSON, Parameter, Route, cursor, json_of, limit
-from lingoloop_gateway.description.shapes import DeadLetterPage, Fleet, Replayed
-from lingoloop_gateway.parameters import LETTERS_LIMIT
+from lingoloop_gateway.description.shapes import BacklogByLane, DeadLetterPage, Fleet, Replayed
+from lingoloop_gateway.parameters import BACKLOG_MINUTES, LETTERS_LIMIT
 
 WORKER = Parameter("id", ID, "One worker; all of them where it is not said.")
+
+MINUTES = Parameter(
+    "minutes",
+    {"type": "integer", "minimum": 0, "maximum": BACKLOG_MINUTES, "default": BACKLOG_MINUTES},
+    "How far the history goes back.",
+)
 
 WITH_CODE = Parameter("code", {"type": "string", "pattern": CODE}, "Only those with this cause.")
 
@@ -26,6 +32,12 @@ ROUTES = (
         {200: json_of(Fleet, "All workers; what is in flight is finished.")},
         ("invalid_value", "not_found"),
         parameters=(WORKER,),
+    ),
+    Route(
+        "GET", "/api/admin/backlog", "See what waits, now and during the last day", "Operators", ADMIN,
+        {200: json_of(BacklogByLane, "All lanes.")},
+        ("invalid_value",),
+        parameters=(MINUTES,),
     ),
     Route(
         "GET", "/api/admin/dead-letters", "List work that failed for good", "Operators", ADMIN,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, RootModel
 
+from lingoloop_common.contracts.engines import Ability
 from lingoloop_common.contracts.events import ErrorCause, RunState
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.contracts.transcript import Segment, Wire, Word
@@ -104,11 +105,19 @@ class Run(Shape, RunState):
     id: UUID
     filename: str
     duration_ms: int | None
+    size_bytes: int | None
+    engine: str
+    model: str | None
+    """Null of an engine without any to choose from."""
+
     language: str | None
     """As asked for, or as found."""
 
     speakers: dict[str, str]
     """The names that were given to speakers, by label."""
+
+    edited: bool
+    """Whether there are segments that a person has changed."""
 
     metadata: dict[str, Any]
     """The recording's."""
@@ -260,6 +269,118 @@ class Ticket(Shape):
     ticket: str
     path: str
     expires_at: datetime
+
+
+class Oidc(Shape):
+    """An identity provider at which the web app's users sign in (OpenID Connect, authorization code with PKCE)."""
+
+    authority: str
+    client_id: str
+    scope: str
+
+
+class WaysIn(Shape):
+    """How one signs in at the web app, beside with a token."""
+
+    oidc: Oidc | None
+    link: bool
+    """Whether the server prints a link that is good once."""
+
+
+class Limits(Shape):
+    """How much a recording may have."""
+
+    upload_bytes: int
+    audio_duration_ms: int
+
+
+class PageSettings(Shape):
+    """What a page must know before anybody has signed in."""
+
+    version: str
+    sign_in: WaysIn
+    limits: Limits
+
+
+class SignedIn(Shape):
+    """A token in place of a one-time link's code."""
+
+    token: str
+    expires_at: datetime
+
+
+class Me(Shape):
+    """Who calls, and what that one may."""
+
+    owner: str
+    scopes: list[str]
+    expires_at: datetime | None
+    """Null of an API key, which is good until it is revoked."""
+
+
+class EngineChoice(Shape):
+    """An engine, and its model, null of one without any to choose from."""
+
+    engine: str
+    model: str | None
+
+
+class Engine(EngineChoice):
+    """What workers offer."""
+
+    lane: str
+    languages: list[str] | None
+    """Codes of the languages it knows; null: it takes any."""
+
+    can: list[Ability]
+    """What it can beside writing down what is said in one language."""
+
+    alive: bool
+    """Whether a worker of it is alive; else what is asked of it waits for one."""
+
+
+class EngineList(Shape):
+    """The engines that workers have ever offered."""
+
+    default: EngineChoice
+    """What an upload gets that names none."""
+
+    items: list[Engine]
+
+
+class Depth(Shape):
+    """What waits in a lane, and what is worked on."""
+
+    ready: int
+    """Units that wait for a slot."""
+
+    running: int
+    """Units that slots work on."""
+
+    seconds_waiting: int
+    """Seconds of audio still to be done in runs that have not ended."""
+
+
+class Sample(Depth):
+    """What it was in a minute."""
+
+    at: datetime
+
+
+class LaneBacklog(Depth):
+    """A lane, now and before."""
+
+    lane: str
+    """`webhook` is the one of deliveries."""
+
+    history: list[Sample]
+    """Minute by minute, the oldest first; there is none of minutes in which no gateway ran."""
+
+
+class BacklogByLane(Shape):
+    """What waits, lane by lane."""
+
+    lanes: list[LaneBacklog]
 
 
 class Worker(Shape):
