@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO, Any
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -43,14 +44,16 @@ async def run(*words: str, **settings: str) -> tuple[int, str, str]:
 
 
 @contextlib.asynccontextmanager
-async def server(data: Path, **settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def server(
+    data: Path, stderr: IO[Any] = sys.stderr, /, **settings: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Run `lingoloop up` until the block ends; give the process and its address."""
     process = await asyncio.create_subprocess_exec(
         *command("up", "--port", "0", "--data", str(data)),
         env=environment(**settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=sys.stderr,
+        stderr=stderr,
     )
     try:
         assert process.stdout is not None

@@ -87,6 +87,37 @@ async def test_a_token_made_for_the_folder_opens_the_server(data: Path) -> None:
     assert (with_token.status_code, without.status_code) == (404, 401)
 
 
+async def test_the_link_that_up_prints_signs_in_whom_transcribe_works_for_once(data: Path) -> None:
+    path = data.parent / "talk.wav"
+    path.write_bytes(media.wav_of_ms(2_000))
+    said = data.parent / "stderr"
+    with said.open("wb") as stderr:
+        async with server(data, stderr, ENGINE="simulated", LOG_LEVEL="DEBUG") as (_, url):
+            code, _, err = await run("transcribe", str(path), "--data", str(data))
+            assert code == 0, err
+            await eventually(lambda: _link(said))
+            page, _, fragment = _link(said).partition("#code=")
+            assert page == f"{url}/sign-in"
+            async with httpx.AsyncClient(base_url=url) as http:
+                answer = await http.post("/api/sign-in", json={"code": fragment})
+                assert answer.status_code == 200
+                token = answer.json()["token"]
+                runs = await http.get("/api/runs", headers={"Authorization": f"Bearer {token}"})
+                assert [item["filename"] for item in runs.json()["items"]] == ["talk.wav"]
+                admin = await http.get("/api/admin/backlog", headers={"Authorization": f"Bearer {token}"})
+                assert admin.status_code == 200
+                assert (await http.post("/api/sign-in", json={"code": fragment})).status_code == 401
+    logged = said.read_text()
+    assert logged.count(fragment) == 1, "the line itself, and nowhere else"
+    assert token not in logged
+
+
+def _link(said: Path) -> str:
+    """Return the link that was printed; nothing before that."""
+    lines = said.read_text().splitlines()
+    return next((line.removeprefix("open ") for line in lines if line.startswith("open ")), "")
+
+
 async def test_a_webhook_is_told_of_a_run_s_end(data: Path) -> None:
     path = data.parent / "talk.wav"
     path.write_bytes(media.wav_of_ms(2_000))

@@ -22,6 +22,7 @@ from lingoloop_common.settings import read_settings
 from lingoloop_common.store.migrate import migrate
 from lingoloop_common.sweep import Sweep
 from lingoloop_gateway.settings import GatewaySettings
+from lingoloop_gateway.sign_in import SignInLink
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.settings import TranscriberSettings
 
@@ -33,6 +34,7 @@ class Options:
     port: int
     ops: bool
     grace_ms: int | None = None
+    link: SignInLink | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
     """Settings that somebody named, whatever the environment says."""
 
@@ -57,7 +59,7 @@ async def one_process(folder: DataFolder, options: Options) -> AsyncIterator[str
             await stack.enter_async_context(running([postgres]))
             settings = settings.model_copy(update={"database_url": SecretStr(postgres.url)})
         await _migrate(settings.database_url.get_secret_value())
-        parts, server = _parts(settings, ops=options.ops)
+        parts, server = _parts(settings, options)
         await stack.enter_async_context(running(parts))
         yield server.url
 
@@ -88,7 +90,7 @@ async def _migrate(database_url: str) -> None:
         await connection.close()
 
 
-def _parts(settings: OneProcessSettings, *, ops: bool) -> tuple[list[Part], HttpServer]:
+def _parts(settings: OneProcessSettings, options: Options) -> tuple[list[Part], HttpServer]:
     shared = plumbing.connect(settings)
     blobs = open_blobs(settings)
     common: dict[str, Any] = {
@@ -104,10 +106,12 @@ def _parts(settings: OneProcessSettings, *, ops: bool) -> tuple[list[Part], Http
         relay=shared.relay,
     )
     transcriber = lingoloop_transcriber.app.parts(settings, **common)
-    gateway, server = lingoloop_gateway.app.parts(settings, **common, notifier_url=lambda: events.url)
+    gateway, server = lingoloop_gateway.app.parts(
+        settings, **common, notifier_url=lambda: events.url, link=options.link
+    )
     fresh = FreshStart(Sweep(shared.database, shared.broker, shared.relay), alone=shared.broker.in_process)
     operators: list[Part] = []
-    if ops:
+    if options.ops:
         checks = {**shared.checks, "storage": blobs.check}
         operators = [HttpServer(ops_app("up", checks), host=settings.ops_host, port=settings.ops_port)]
     order: list[Part] = [blobs, shared.database, shared.broker, fresh, shared.relay]

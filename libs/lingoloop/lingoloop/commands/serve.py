@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from typing import Annotated
@@ -12,8 +13,10 @@ import typer
 from lingoloop.command import EXIT_DONE, EXIT_WRONG_USE, Data, data_folder, fail, run
 from lingoloop.folder import DataFolder
 from lingoloop.one_process import Options, one_process
+from lingoloop.server import LOCAL, SCOPE
 from lingoloop_common.lifecycle import exit_code
 from lingoloop_common.store.migrate import migrate as apply_migrations
+from lingoloop_gateway.sign_in import SignInLink
 
 
 def up(
@@ -30,11 +33,15 @@ async def _up(folder: DataFolder, port: int) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    code = secrets.token_urlsafe(32)
+    link = SignInLink(code, owner=LOCAL, scope=SCOPE)
     with folder:
-        async with one_process(folder, Options(port=port, ops=True)) as url:
+        async with one_process(folder, Options(port=port, ops=True, link=link)) as url:
             folder.announce(url)
             print(f"ready {url}", flush=True)
-            print("a token for it: lingoloop token --sub local", file=sys.stderr)
+            # Behind the #, where no browser sends it and no server logs it.
+            print(f"open {url}/sign-in#code={code}", file=sys.stderr)
+            print("(good once, within an hour; a token: lingoloop token --sub local)", file=sys.stderr)
             await stop.wait()
     return exit_code()
 
