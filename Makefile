@@ -1,4 +1,5 @@
-# Everything here needs only GNU make and Python 3.11 or newer with pip and venv; `make lock` needs uv.
+# Everything here needs only GNU make and Python 3.11 or newer with pip and venv; the web app needs Node 20.19 or newer, too, and
+# `make lock` needs uv.
 
 PYTHON ?= python3
 FILE ?= examples/talk.ogg
@@ -6,10 +7,12 @@ FILE ?= examples/talk.ogg
 BIN := .venv/bin
 PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop libs/voices
 STAMP := .venv/.done
+APP := services/gateway/lingoloop_gateway/static/app/index.html
+WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o -type f -print)
 CODE = $(wildcard libs services tests bench examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all test-servers check fmt lock bench chaos clean
+.PHONY: help setup demo up web test test-all test-servers check fmt lock bench chaos clean
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -32,8 +35,18 @@ $(STAMP): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 demo: setup ## transcribe a recording: make demo FILE=talk.mp3
 	$(BIN)/lingoloop transcribe --force $(FILE)
 
-up: setup ## the whole system in one process
+up: setup ## the whole system in one process, with the web app where it can be built
+	@$(MAKE) --no-print-directory web || echo "The web app cannot be built; all else runs without it." >&2
 	$(BIN)/lingoloop up
+
+web: ## build the web app, if it is not up to date
+	@if node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null; \
+	then $(MAKE) --no-print-directory $(APP); \
+	else echo "The web app is not built: it needs Node 20.19 or newer (https://nodejs.org). All else runs without it." >&2; fi
+
+$(APP): $(WEB)
+	cd web && npm ci --no-audit --no-fund && npm run build
+	@touch $@
 
 test: setup test-servers ## the tests, without the slow ones
 	$(BIN)/pytest -n 2 -m "not slow"
@@ -67,6 +80,7 @@ clean: ## delete what was made here
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find libs services tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(PACKAGES:%=%/*.egg-info) $(PACKAGES:%=%/build)
+	rm -rf $(dir $(APP)) web/node_modules web/*/dist
 
 chaos: setup test-servers ## faults on a whole fleet: make chaos SEED=1 RUNS=200
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),200)
