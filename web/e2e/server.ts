@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -28,6 +28,7 @@ export class Server {
 
   static async start(settings: Settings = {}): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'lingoloop-web-'));
+    await chmod(folder, 0o711); // of root's folders PostgreSQL gets another's rights, and has to pass
     const server = new Server(await freePort(), folder, settings);
     await server.run();
     return server;

@@ -1,6 +1,6 @@
 import { EventProvider } from '@lingoloop/react';
 import { lazy, Suspense } from 'react';
-import { Redirect, Route, Switch } from 'wouter';
+import { Route, Switch, useRoute } from 'wouter';
 import { RecordingsPage } from './features/recordings/RecordingsPage';
 import { SignInPage } from './features/sign-in/SignInPage';
 import { UploadsProvider } from './features/uploads/UploadsProvider';
@@ -14,7 +14,8 @@ const WorkersPage = lazy(() => import('./features/workers/WorkersPage'));
 /** Shows the page that the address names; who is not signed in sees the sign-in first. */
 export function App() {
   const session = useSession();
-  if (!session) {
+  const [arriving] = useRoute('/sign-in');
+  if (!session || arriving) {
     return (
       <Shell>
         <SignInPage />
@@ -31,9 +32,6 @@ export function App() {
               <Route path="/" component={RecordingsPage} />
               <Route path="/runs/:runId">{({ runId }) => <TranscriptPage key={runId} runId={runId} />}</Route>
               <Route path="/workers" component={WorkersPage} />
-              <Route path="/sign-in">
-                <Redirect to="/" replace />
-              </Route>
               <Route component={NotFound} />
             </Switch>
           </Suspense>

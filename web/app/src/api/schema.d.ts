@@ -570,6 +570,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/backlog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what waits, now and during the last day */
+        get: operations["get_api_admin_backlog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/dead-letters": {
         parameters: {
             query?: never;
@@ -615,6 +632,131 @@ export interface paths {
         put?: never;
         /** Put one dead letter back */
         post: operations["post_api_admin_dead_letters_letter_id_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open the web app */
+        get: operations["get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/{page}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open the web app at one of its addresses
+         * @description Any address outside of the API without a dot is the page's, for a browser that accepts `text/html`; with a dot it is that of a file beside the page.
+         */
+        get: operations["get_page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/assets/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Fetch a file of the web app */
+        get: operations["get_assets_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read what a page must know before anybody has signed in */
+        get: operations["get_api_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in by the link that the server has printed
+         * @description 404 where the server has no such link: only `lingoloop up` prints one.
+         */
+        post: operations["post_api_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read who one is, and what one may */
+        get: operations["get_api_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/engines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the engines, and what each can */
+        get: operations["get_api_engines"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -765,6 +907,12 @@ export interface webhooks {
 export interface components {
     schemas: {
         /**
+         * Ability
+         * @description What an engine may be able to do beside writing down what is said in one language.
+         * @enum {string}
+         */
+        Ability: "multi" | "translate" | "hotwords" | "diarize" | "channels" | "track";
+        /**
          * Accepted
          * @description The words of a small recording; where a run was there already and goes on, where it is.
          */
@@ -877,6 +1025,13 @@ export interface components {
             nextCursor: string | null;
         };
         /**
+         * BacklogByLane
+         * @description What waits, lane by lane.
+         */
+        BacklogByLane: {
+            lanes: components["schemas"]["LaneBacklog"][];
+        };
+        /**
          * ChangedSecret
          * @description What signs from now on.
          */
@@ -952,6 +1107,38 @@ export interface components {
             items: components["schemas"]["Delivery"][];
             /** @description Null on the last page. */
             nextCursor: string | null;
+        };
+        /**
+         * Engine
+         * @description What workers offer.
+         */
+        Engine: {
+            engine: string;
+            model: string | null;
+            lane: string;
+            /** @description Codes of the languages it knows; null: it takes any. */
+            languages: string[] | null;
+            /** @description What it can beside writing down what is said in one language. */
+            can: components["schemas"]["Ability"][];
+            /** @description Whether a worker of it is alive; else what is asked of it waits for one. */
+            alive: boolean;
+        };
+        /**
+         * EngineChoice
+         * @description An engine, and its model, null of one without any to choose from.
+         */
+        EngineChoice: {
+            engine: string;
+            model: string | null;
+        };
+        /**
+         * EngineList
+         * @description The engines that workers have ever offered.
+         */
+        EngineList: {
+            /** @description What an upload gets that names none. */
+            default: components["schemas"]["EngineChoice"];
+            items: components["schemas"]["Engine"][];
         };
         /**
          * ErrorCause
@@ -1078,6 +1265,37 @@ export interface components {
             errorMessage: string | null;
         };
         /**
+         * LaneBacklog
+         * @description A lane, now and before.
+         */
+        LaneBacklog: {
+            /** @description Units that wait for a slot. */
+            ready: number;
+            /** @description Units that slots work on. */
+            running: number;
+            /** @description Seconds of audio still to be done in runs that have not ended. */
+            secondsWaiting: number;
+            /** @description `webhook` is the one of deliveries. */
+            lane: string;
+            /** @description Minute by minute, the oldest first; there is none of minutes in which no gateway ran. */
+            history: components["schemas"]["Sample"][];
+        };
+        /**
+         * Limits
+         * @description How much a recording may have.
+         */
+        Limits: {
+            uploadBytes: number;
+            audioDurationMs: number;
+        };
+        /**
+         * LinkCode
+         * @description What stands in a one-time link after its `#code=`.
+         */
+        LinkCode: {
+            code: string;
+        };
+        /**
          * ListedRun
          * @description A run in a list.
          */
@@ -1103,12 +1321,18 @@ export interface components {
             id: string;
             filename: string;
             durationMs: number | null;
+            sizeBytes: number | null;
+            engine: string;
+            /** @description Null of an engine without any to choose from. */
+            model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
             };
+            /** @description Whether there are segments that a person has changed. */
+            edited: boolean;
             /** @description The recording's. */
             metadata: {
                 [key: string]: unknown;
@@ -1132,6 +1356,16 @@ export interface components {
             index: number;
             start: number;
             text: string;
+        };
+        /**
+         * Me
+         * @description Who calls, and what that one may.
+         */
+        Me: {
+            owner: string;
+            scopes: string[];
+            /** @description Null of an API key, which is good until it is revoked. */
+            expiresAt: string | null;
         };
         /**
          * Message
@@ -1200,6 +1434,15 @@ export interface components {
             secret: string;
         };
         /**
+         * Oidc
+         * @description An identity provider at which the web app's users sign in (OpenID Connect, authorization code with PKCE).
+         */
+        Oidc: {
+            authority: string;
+            clientId: string;
+            scope: string;
+        };
+        /**
          * OpenAiFault
          * @description A problem.
          */
@@ -1215,6 +1458,15 @@ export interface components {
          */
         OpenAiProblem: {
             error: components["schemas"]["OpenAiFault"];
+        };
+        /**
+         * PageSettings
+         * @description What a page must know before anybody has signed in.
+         */
+        PageSettings: {
+            version: string;
+            signIn: components["schemas"]["WaysIn"];
+            limits: components["schemas"]["Limits"];
         };
         /**
          * Problem
@@ -1330,12 +1582,18 @@ export interface components {
             id: string;
             filename: string;
             durationMs: number | null;
+            sizeBytes: number | null;
+            engine: string;
+            /** @description Null of an engine without any to choose from. */
+            model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
             };
+            /** @description Whether there are segments that a person has changed. */
+            edited: boolean;
             /** @description The recording's. */
             metadata: {
                 [key: string]: unknown;
@@ -1397,6 +1655,20 @@ export interface components {
          */
         RunStatus: "queued" | "processing" | "succeeded" | "failed";
         /**
+         * Sample
+         * @description What it was in a minute.
+         */
+        Sample: {
+            /** @description Units that wait for a slot. */
+            ready: number;
+            /** @description Units that slots work on. */
+            running: number;
+            /** @description Seconds of audio still to be done in runs that have not ended. */
+            secondsWaiting: number;
+            /** Format: date-time */
+            at: string;
+        };
+        /**
          * SegmentEdit
          * @description What is changed; null is as the machine has it, an empty text says that nothing was said.
          */
@@ -1434,6 +1706,15 @@ export interface components {
             /** @constant */
             all: true;
         });
+        /**
+         * SignedIn
+         * @description A token in place of a one-time link's code.
+         */
+        SignedIn: {
+            token: string;
+            /** Format: date-time */
+            expiresAt: string;
+        };
         /**
          * SpeakerNames
          * @description Names by label, all that there are.
@@ -1519,12 +1800,18 @@ export interface components {
             id: string;
             filename: string;
             durationMs: number | null;
+            sizeBytes: number | null;
+            engine: string;
+            /** @description Null of an engine without any to choose from. */
+            model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
             };
+            /** @description Whether there are segments that a person has changed. */
+            edited: boolean;
             /** @description The recording's. */
             metadata: {
                 [key: string]: unknown;
@@ -1652,6 +1939,15 @@ export interface components {
             complete: boolean;
             /** @description Whether more is to come. An engine that does not listen leaves none. */
             pending: boolean;
+        };
+        /**
+         * WaysIn
+         * @description How one signs in at the web app, beside with a token.
+         */
+        WaysIn: {
+            oidc: components["schemas"]["Oidc"] | null;
+            /** @description Whether the server prints a link that is good once. */
+            link: boolean;
         };
         /**
          * Webhook
@@ -6473,10 +6769,14 @@ export interface operations {
                      *           "error": null,
                      *           "filename": "meeting.m4a",
                      *           "durationMs": 3600000,
+                     *           "sizeBytes": 28843111,
+                     *           "engine": "whisper",
+                     *           "model": "base",
                      *           "language": "en",
                      *           "speakers": {
                      *             "A": "Ann"
                      *           },
+                     *           "edited": false,
                      *           "metadata": {
                      *             "case": "2026-117",
                      *             "tags": [
@@ -6882,10 +7182,14 @@ export interface operations {
                      *       "error": null,
                      *       "filename": "meeting.m4a",
                      *       "durationMs": 3600000,
+                     *       "sizeBytes": 28843111,
+                     *       "engine": "whisper",
+                     *       "model": "base",
                      *       "language": "en",
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
+                     *       "edited": false,
                      *       "metadata": {
                      *         "case": "2026-117",
                      *         "tags": [
@@ -8134,10 +8438,14 @@ export interface operations {
                      *       "error": null,
                      *       "filename": "meeting.m4a",
                      *       "durationMs": 3600000,
+                     *       "sizeBytes": 28843111,
+                     *       "engine": "whisper",
+                     *       "model": "base",
                      *       "language": "en",
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
+                     *       "edited": false,
                      *       "metadata": {
                      *         "case": "2026-117",
                      *         "tags": [
@@ -8620,10 +8928,14 @@ export interface operations {
                      *       "error": null,
                      *       "filename": "meeting.m4a",
                      *       "durationMs": 3600000,
+                     *       "sizeBytes": 28843111,
+                     *       "engine": "whisper",
+                     *       "model": "base",
                      *       "language": "en",
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
+                     *       "edited": false,
                      *       "metadata": {
                      *         "case": "2026-117",
                      *         "tags": [
@@ -8868,10 +9180,14 @@ export interface operations {
                      *       "error": null,
                      *       "filename": "meeting.m4a",
                      *       "durationMs": 3600000,
+                     *       "sizeBytes": 28843111,
+                     *       "engine": "whisper",
+                     *       "model": "base",
                      *       "language": "en",
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
+                     *       "edited": false,
                      *       "metadata": {
                      *         "case": "2026-117",
                      *         "tags": [
@@ -12518,6 +12834,223 @@ export interface operations {
             };
         };
     };
+    get_api_admin_backlog: {
+        parameters: {
+            query?: {
+                /** @description How far the history goes back. */
+                minutes?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All lanes. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "lanes": [
+                     *         {
+                     *           "lane": "whisper.base",
+                     *           "ready": 12,
+                     *           "running": 4,
+                     *           "secondsWaiting": 5230,
+                     *           "history": [
+                     *             {
+                     *               "at": "2026-11-27T09:00:00.000Z",
+                     *               "ready": 12,
+                     *               "running": 4,
+                     *               "secondsWaiting": 5230
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BacklogByLane"];
+                };
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: There is no token, or it does not count: expired, wrongly signed, revoked, for others. */
+            401: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "There is no token, or it does not count: expired, wrongly signed, revoked, for others.",
+                     *       "code": "unauthorized",
+                     *       "error": "There is no token, or it does not count: expired, wrongly signed, revoked, for others."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token lacks the scope. */
+            403: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The token lacks the scope.",
+                     *       "code": "forbidden",
+                     *       "error": "The token lacks the scope."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_value`: A value is wrong; `fields` or `detail` names it. */
+            422: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "A value is wrong; `fields` or `detail` names it.",
+                     *       "code": "invalid_value",
+                     *       "error": "A value is wrong; `fields` or `detail` names it."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_api_admin_dead_letters: {
         parameters: {
             query?: {
@@ -13098,6 +13631,1253 @@ export interface operations {
                      *       "detail": "The state does not allow it.",
                      *       "code": "conflict",
                      *       "error": "The state does not allow it."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page; where it was not built, one that says how to. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Names what is answered: of bytes, their SHA-256. */
+                    ETag: string;
+                    /** @description What the page may do: nothing but what it comes with, from here. */
+                    "Content-Security-Policy": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description It is the one that `If-None-Match` names. */
+            304: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Names what is answered: of bytes, their SHA-256. */
+                    ETag: string;
+                    /** @description What the page may do: nothing but what it comes with, from here. */
+                    "Content-Security-Policy": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An address of the page, or a file's name. */
+                page: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page, or the file. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description For how long it may be kept. */
+                    "Cache-Control": string;
+                    /** @description Names what is answered: of bytes, their SHA-256. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "*/*": string;
+                };
+            };
+            /** @description It is the one that `If-None-Match` names. */
+            304: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description For how long it may be kept. */
+                    "Cache-Control": string;
+                    /** @description Names what is answered: of bytes, their SHA-256. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing, or it is somebody else's.",
+                     *       "code": "not_found",
+                     *       "error": "There is no such thing, or it is somebody else's."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_assets_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The file's name. */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, which never changes under its name. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description For how long it may be kept. */
+                    "Cache-Control": string;
+                    /** @description Names what is answered: of bytes, their SHA-256. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description It is the one that `If-None-Match` names. */
+            304: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description For how long it may be kept. */
+                    "Cache-Control": string;
+                    /** @description Names what is answered: of bytes, their SHA-256. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing, or it is somebody else's.",
+                     *       "code": "not_found",
+                     *       "error": "There is no such thing, or it is somebody else's."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How one signs in, and how much is taken. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": "1.0.0",
+                     *       "signIn": {
+                     *         "oidc": {
+                     *           "authority": "https://login.example",
+                     *           "clientId": "lingoloop",
+                     *           "scope": "openid"
+                     *         },
+                     *         "link": false
+                     *       },
+                     *       "limits": {
+                     *         "uploadBytes": 10737418240,
+                     *         "audioDurationMs": 86400000
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PageSettings"];
+                };
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_api_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "3q2-7wXhWq0v5b0lVq6yC1nJkz8fT4mR9sE2aHdU7gY"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LinkCode"];
+            };
+        };
+        responses: {
+            /** @description A token. The link is used up. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token": "eyJhbGciOiJIUzI1NiJ9.e30.x",
+                     *       "expiresAt": "2026-12-27T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: There is no token, or it does not count: expired, wrongly signed, revoked, for others. */
+            401: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "There is no token, or it does not count: expired, wrongly signed, revoked, for others.",
+                     *       "code": "unauthorized",
+                     *       "error": "There is no token, or it does not count: expired, wrongly signed, revoked, for others."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "There is no such thing, or it is somebody else's.",
+                     *       "code": "not_found",
+                     *       "error": "There is no such thing, or it is somebody else's."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than the server takes. */
+            413: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than the server takes.",
+                     *       "code": "too_large",
+                     *       "error": "The body is larger than the server takes."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_value`: A value is wrong; `fields` or `detail` names it. */
+            422: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "A value is wrong; `fields` or `detail` names it.",
+                     *       "code": "invalid_value",
+                     *       "error": "A value is wrong; `fields` or `detail` names it."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Of the token that was sent. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "owner": "ann",
+                     *       "scopes": [
+                     *         "runs:read",
+                     *         "runs:write"
+                     *       ],
+                     *       "expiresAt": "2026-12-27T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: There is no token, or it does not count: expired, wrongly signed, revoked, for others. */
+            401: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "There is no token, or it does not count: expired, wrongly signed, revoked, for others.",
+                     *       "code": "unauthorized",
+                     *       "error": "There is no token, or it does not count: expired, wrongly signed, revoked, for others."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token lacks the scope. */
+            403: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The token lacks the scope.",
+                     *       "code": "forbidden",
+                     *       "error": "The token lacks the scope."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `expectation_failed`: `Expect` asks for something else than `100-continue`. */
+            417: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Expectation Failed",
+                     *       "status": 417,
+                     *       "detail": "`Expect` asks for something else than `100-continue`.",
+                     *       "code": "expectation_failed",
+                     *       "error": "`Expect` asks for something else than `100-continue`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests; come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many requests; come back after `Retry-After` seconds.",
+                     *       "code": "too_many_requests",
+                     *       "error": "Too many requests; come back after `Retry-After` seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Something went wrong in the server; its log has the details under the `X-Request-Id`. */
+            500: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong in the server; its log has the details under the `X-Request-Id`.",
+                     *       "code": "internal_error",
+                     *       "error": "Something went wrong in the server; its log has the details under the `X-Request-Id`."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The service cannot answer right now; try again. */
+            503: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "The service cannot answer right now; try again.",
+                     *       "code": "unavailable",
+                     *       "error": "The service cannot answer right now; try again."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_engines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What workers have ever offered. */
+            200: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "default": {
+                     *         "engine": "whisper",
+                     *         "model": "base"
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "engine": "whisper",
+                     *           "model": "base",
+                     *           "lane": "whisper.base",
+                     *           "languages": [
+                     *             "de",
+                     *             "en",
+                     *             "zh"
+                     *           ],
+                     *           "can": [
+                     *             "channels",
+                     *             "hotwords",
+                     *             "multi",
+                     *             "track",
+                     *             "translate"
+                     *           ],
+                     *           "alive": true
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EngineList"];
+                };
+            };
+            /** @description `bad_request`: The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing. */
+            400: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing.",
+                     *       "code": "bad_request",
+                     *       "error": "The request cannot be read: malformed HTTP, JSON or multipart, or the file is missing."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: There is no token, or it does not count: expired, wrongly signed, revoked, for others. */
+            401: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "There is no token, or it does not count: expired, wrongly signed, revoked, for others.",
+                     *       "code": "unauthorized",
+                     *       "error": "There is no token, or it does not count: expired, wrongly signed, revoked, for others."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token lacks the scope. */
+            403: {
+                headers: {
+                    /** @description Names this request in the server's log. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The token lacks the scope.",
+                     *       "code": "forbidden",
+                     *       "error": "The token lacks the scope."
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
