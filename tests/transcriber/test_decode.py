@@ -127,6 +127,22 @@ def test_channels_without_a_place_are_mixed_alike(tmp_path: Path, channels: int)
     assert abs(np.abs(samples).max() / 32768 - 0.4) < 0.02
 
 
+@pytest.mark.parametrize("layout", ["FL+LFE", "BL+BR", "FL+FC", "FR+FC+BC"])
+def test_channels_whose_places_ffmpeg_does_not_mix_are_mixed_alike(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "places.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout=layout)
+        assert isinstance(stream, av.audio.stream.AudioStream)
+        sound = (tone(SAMPLE_RATE, stream.codec_context.channels).T * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout=layout)
+        frame.sample_rate = SAMPLE_RATE
+        container.mux(stream.encode(frame))
+    samples = samples_of(path)
+    assert samples.size == SECONDS * SAMPLE_RATE
+    assert abs(loudest_frequency(samples) - FREQUENCY) < 2
+    assert abs(np.abs(samples).max() / 32768 - 0.4) < 0.02
+
+
 def test_recordings_of_two_kinds_in_one_are_heard_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "joined.mp3"
     one = record(tmp_path / "one.mp3", "libmp3lame", 44_100, 1).read_bytes()
