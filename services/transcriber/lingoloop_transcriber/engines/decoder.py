@@ -159,7 +159,12 @@ class Decoder:
 
     def _before(self, tokenizer: Tokenizer, told: Prompt) -> list[int]:
         """Return the tokens that stand before the text: hot words, as if they were its beginning."""
-        hot = fitting(told.hotwords, tokenizer.encode, HOTWORD_TOKENS_MOST)
+
+        def encode(text: str) -> list[int]:
+            # All from the end's token on are marks for the decoder, like `<|translate|>`: what is asked of it is not said so.
+            return [token for token in tokenizer.encode(text) if token < tokenizer.eot]
+
+        hot = fitting(told.hotwords, encode, HOTWORD_TOKENS_MOST)
         return [tokenizer.sot_prev, *hot] if hot else []
 
     def _tokenizer(self, told: Prompt) -> Tokenizer:
