@@ -111,7 +111,7 @@ def test_other_users_of_the_host_may_read_it(two_packages: list[Path], cache: Pa
 def test_a_note_that_a_full_disk_cut_short_is_written_again(
     cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models_module, "download_model", lambda name: str(folder))
+    monkeypatch.setattr(models_module, "download_model", lambda name, **_: str(folder))
     find_model("small", cache)
     note = cache / "small.fetched"
     whole = note.read_text()
@@ -126,7 +126,7 @@ def test_a_model_whose_second_package_is_missing_is_left_to_the_hub(
 ) -> None:
     packaged = Packaged((("half_a_model_1", "data"), ("half_a_model_9", "data")), "0")
     monkeypatch.setattr(models_module, "PACKAGED", {"half": packaged})
-    monkeypatch.setattr(models_module, "download_model", lambda name: str(folder))
+    monkeypatch.setattr(models_module, "download_model", lambda name, **_: str(folder))
     assert find_model("half", cache) == folder
 
 
