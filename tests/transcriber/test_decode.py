@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio
 from lingoloop_transcriber.decode import BLOCK, Samples, decode, decode_range
+from tests import media
 from tests.speech import write_wav
 
 SECONDS = 4.0
@@ -321,3 +322,12 @@ def test_what_holds_no_sound_of_its_own_is_refused(tmp_path: Path, make: Callabl
     with pytest.raises(NotAudio) as refused:
         samples_of(path)
     assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_frame_that_swells_to_hours_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "silence.m4a"
+    path.write_bytes(media.silence_in_one_frame(4))
+    assert samples_of(path).size == 2 * 4 * 65_536
+    path.write_bytes(media.silence_in_one_frame(40))
+    with pytest.raises(NotAudio):
+        samples_of(path)
