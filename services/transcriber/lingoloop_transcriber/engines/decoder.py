@@ -96,6 +96,8 @@ class Decoder:
             str(folder), device=device, compute_type=compute_type, inter_threads=1, intra_threads=1
         )
         self._tokens = TokenizerFile.from_file(str(folder / "tokenizer.json"))
+        if self._tokens.token_to_id("<|startoftranscript|>") is None:
+            raise ValueError("its tokenizer.json is not Whisper's")
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizers: dict[tuple[str, bool], Tokenizer] = {}
 
