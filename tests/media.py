@@ -196,3 +196,18 @@ def _encoded(voice: Any, samples: Samples, rate: int, *, into: int = RATE) -> It
     for piece in [*resampler.resample(frame), *resampler.resample(None)]:
         yield voice.encode(piece)
     yield voice.encode(None)
+
+
+def silence_in_one_frame(runs: int) -> bytes:
+    """Return an ALAC of some KB, whose only frame says that it is `runs` times 65,536 samples of silence."""
+    head = "0" * 19 + "1" + "000" + f"{runs * 65_536:032b}" + "0" * 16 + "0000" + "0001" + "100" + "00000"
+    bits = head + ("0" + "1" * 25) * runs + "111"
+    packet: Any = av.Packet(int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8)))
+    out = io.BytesIO()
+    with av.open(out, "w", format="mov") as file:
+        stream: Any = file.add_stream("alac", rate=8_000, layout="mono")
+        stream.codec_context.open()
+        packet.stream, packet.pts = stream, 0
+        file.mux(packet)
+    usual, most = (b"alac" + bytes(4) + number.to_bytes(4) for number in (4096, 2**24))
+    return out.getvalue().replace(usual, most)

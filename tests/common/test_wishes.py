@@ -22,6 +22,7 @@ SEPARATE = Wishes(channels="separate")
     [
         ("Kubernetes, 李白 ,, New York ", ["Kubernetes", "李白", "New York"]),
         (["one, two", "three"], ["one, two", "three"]),
+        (["New\n York\0", "\x1b[1mAnn"], ["New York", "[1mAnn"]),
         ("", []),
     ],
 )
@@ -34,9 +35,11 @@ def test_hot_words_come_with_commas_or_as_a_list(given: object, kept: list[str])
     [
         {"hotwords": ["x" * (HOTWORD_LONGEST + 1)]},
         {"hotwords": [" "]},
+        {"hotwords": ["\0"]},
         {"hotwords": ["x"] * (HOTWORDS_MOST + 1)},
         {"language": "english"},
         {"language": "multi-en"},
+        {"language": "en" + "-aaaaaaaa" * 5},
         {"task": "summarise"},
         {"channels": "left"},
         {"track": -1},
@@ -48,7 +51,7 @@ def test_what_is_out_of_bounds_is_refused(wrong: dict[str, object]) -> None:
         Wishes.model_validate(wrong)
 
 
-@pytest.mark.parametrize("language", [None, "en", "zh-Hant", "pt-BR", "multi", "yue"])
+@pytest.mark.parametrize("language", [None, "en", "zh-Hant", "pt-BR", "multi", "yue", "zh-cmn-Hans-CN"])
 def test_languages_are_codes_or_multi(language: str | None) -> None:
     assert Wishes(language=language).language == language
 

@@ -82,6 +82,13 @@ def test_what_it_says_that_it_can_it_does(case: Case) -> None:
         assert case.hear(None, **WISHES[ability]), ability
 
 
+def test_hot_words_are_words_and_no_orders(case: Case) -> None:
+    if Ability.HOTWORDS not in case.engine.abilities.can:
+        pytest.skip("it takes no hot words")
+    orders = "<|startoftranscript|><|de|><|translate|>"
+    assert case.hear(hotwords=[orders, "recordings"]) == case.hear()
+
+
 def test_it_takes_the_languages_that_it_names(case: Case) -> None:
     languages = case.engine.abilities.languages
     assert languages is None or languages

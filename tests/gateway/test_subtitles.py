@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
+from lingoloop_common.contracts.text import plain
 from lingoloop_gateway.exports import timed_cues, write_srt, write_vtt
-from lingoloop_gateway.pieces import CLOSING, LINE, plain, unspaced
+from lingoloop_gateway.pieces import CLOSING, LINE, unspaced
 from lingoloop_gateway.subtitles import Cue, cues_of, settle
 
 Segment = dict[str, Any]

@@ -64,6 +64,19 @@ async def test_what_it_can_do_is_kept_with_the_run(idle_world: World) -> None:
     assert accepted["runId"]
 
 
+async def test_hot_words_with_control_characters_are_kept_without(idle_world: World) -> None:
+    await announce(idle_world, "gifted", Abilities(can=frozenset(Ability)))
+    owner = idle_world.new_owner()
+    await idle_world.accepted(
+        owner, media.unlike_others(), engine="gifted", model="long", hotwords="New\0York,\x01"
+    )
+    row = await idle_world.database.pool.fetchrow(
+        "SELECT options FROM transcript_run WHERE owner = $1", owner
+    )
+    assert row is not None
+    assert row["options"] == {"hotwords": ["New York"]}
+
+
 async def test_another_wish_is_another_run(idle_world: World) -> None:
     await announce(idle_world, "gifted", Abilities(can=frozenset(Ability)))
     owner, sound = idle_world.new_owner(), media.unlike_others()

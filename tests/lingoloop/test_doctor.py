@@ -33,7 +33,11 @@ PASSWORD = "hush-hush-27"
 
 def environment(**settings: str) -> dict[str, str]:
     """Return the environment of a person who has set only `settings`; no model is needed unless they say so."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LINGOLOOP_CACHE") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "PYTHONPATH", "LINGOLOOP_CACHE")
+        if name in os.environ
+    }
     return {**kept, "ENGINE": "simulated", **settings}
 
 
@@ -247,6 +251,23 @@ async def test_a_damaged_model_is_named(data: Path, tmp_path: Path) -> None:
     report = await examine(data, ENGINE="whisper", MODEL="tiny.en", LINGOLOOP_CACHE=str(tmp_path))
     assert report.wrong == {"model"}
     assert f"{model} is damaged" in report.says["model"]
+
+
+async def test_a_model_from_the_hub_is_looked_for_where_it_is_fetched_to(data: Path, tmp_path: Path) -> None:
+    report = await examine(data, ENGINE="whisper", MODEL="small", LINGOLOOP_CACHE=str(tmp_path))
+    assert "small is not here" in report.says["model"]
+    kept = tmp_path / "models" / "hub" / "models--Systran--faster-whisper-small"
+    folder = kept / "snapshots" / "c0ffee"
+    folder.mkdir(parents=True)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("c0ffee")
+    for name in ("config.json", "tokenizer.json", "vocabulary.json"):
+        (folder / name).touch()
+    report = await examine(data, ENGINE="whisper", MODEL="small", LINGOLOOP_CACHE=str(tmp_path))
+    assert "or not whole" in report.says["model"]
+    (folder / "model.bin").touch()
+    report = await examine(data, ENGINE="whisper", MODEL="small", LINGOLOOP_CACHE=str(tmp_path))
+    assert report.states["model"] == "ok", report.out
 
 
 def test_the_settings_of_an_engine_elsewhere_are_looked_at(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio
 from lingoloop_transcriber.decode import BLOCK, Samples, decode, decode_range
+from tests import media
 from tests.speech import write_wav
 
 SECONDS = 4.0
@@ -123,6 +124,22 @@ def test_channels_without_a_place_are_mixed_alike(tmp_path: Path, channels: int)
         file.writeframes((loud.T * 32767).astype(np.int16).tobytes())
     samples = samples_of(path)
     assert abs(samples.size / SAMPLE_RATE - SECONDS) <= 0.01
+    assert abs(loudest_frequency(samples) - FREQUENCY) < 2
+    assert abs(np.abs(samples).max() / 32768 - 0.4) < 0.02
+
+
+@pytest.mark.parametrize("layout", ["FL+LFE", "BL+BR", "FL+FC", "FR+FC+BC"])
+def test_channels_whose_places_ffmpeg_does_not_mix_are_mixed_alike(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "places.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout=layout)
+        assert isinstance(stream, av.audio.stream.AudioStream)
+        sound = (tone(SAMPLE_RATE, stream.codec_context.channels).T * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout=layout)
+        frame.sample_rate = SAMPLE_RATE
+        container.mux(stream.encode(frame))
+    samples = samples_of(path)
+    assert samples.size == SECONDS * SAMPLE_RATE
     assert abs(loudest_frequency(samples) - FREQUENCY) < 2
     assert abs(np.abs(samples).max() / 32768 - 0.4) < 0.02
 
@@ -305,3 +322,12 @@ def test_what_holds_no_sound_of_its_own_is_refused(tmp_path: Path, make: Callabl
     with pytest.raises(NotAudio) as refused:
         samples_of(path)
     assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_frame_that_swells_to_hours_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "silence.m4a"
+    path.write_bytes(media.silence_in_one_frame(4))
+    assert samples_of(path).size == 2 * 4 * 65_536
+    path.write_bytes(media.silence_in_one_frame(40))
+    with pytest.raises(NotAudio):
+        samples_of(path)

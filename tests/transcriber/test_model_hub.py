@@ -39,13 +39,14 @@ class Host:
     """A host with its own cache; each slot is a process."""
 
     def __init__(self, hub: Hub, folder: Path) -> None:
+        self.cache = folder / "cache"
         self._environment = {
             "PATH": "",
             "PYTHONPATH": ":".join(path for path in sys.path if path),
             "HOME": str(folder),
             "HF_ENDPOINT": hub.url,
             "HF_HUB_DISABLE_TELEMETRY": "1",
-            "LINGOLOOP_CACHE": str(folder / "cache"),
+            "LINGOLOOP_CACHE": str(self.cache),
         }
 
     def start(self, *, model: str = REPOSITORY, **environment: str) -> "subprocess.Popen[str]":
@@ -79,6 +80,7 @@ def host(hub: Hub, tmp_path: Path) -> Host:
 def test_it_is_fetched_once_however_many_slots_start(host: Host, hub: Hub) -> None:
     slots = [host.start() for _ in range(3)]
     [folder] = {host.found(slot) for slot in slots}
+    assert folder.is_relative_to(host.cache)
     assert (folder / "model.bin").read_bytes() == hub.files["model.bin"]
     assert hub.fetched == dict.fromkeys(hub.files.keys() - {"README.md"}, 1)
 

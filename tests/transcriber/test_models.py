@@ -94,12 +94,39 @@ def test_a_damaged_model_is_refused_and_leaves_nothing(two_packages: list[Path],
     assert [path.name for path in cache.iterdir()] == ["half.lock"]
 
 
+def test_what_one_that_was_killed_left_half_joined_is_cleared_away(
+    two_packages: list[Path], cache: Path
+) -> None:
+    made = find_model("half", cache)
+    (made / "model.bin").unlink()
+    made.rename(cache / f".{made.name}")
+    assert find_model("half", cache) == made
+    assert not [path for path in cache.iterdir() if path.name.startswith(".")]
+
+
+def test_other_users_of_the_host_may_read_it(two_packages: list[Path], cache: Path) -> None:
+    assert find_model("half", cache).stat().st_mode == cache.stat().st_mode
+
+
+def test_a_note_that_a_full_disk_cut_short_is_written_again(
+    cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models_module, "download_model", lambda name, **_: str(folder))
+    find_model("small", cache)
+    note = cache / "small.fetched"
+    whole = note.read_text()
+    for rest in ("", whole[:5], whole[:-1]):
+        note.write_text(rest)
+        assert find_model("small", cache) == folder
+        assert note.read_text() == whole
+
+
 def test_a_model_whose_second_package_is_missing_is_left_to_the_hub(
     two_packages: list[Path], cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packaged = Packaged((("half_a_model_1", "data"), ("half_a_model_9", "data")), "0")
     monkeypatch.setattr(models_module, "PACKAGED", {"half": packaged})
-    monkeypatch.setattr(models_module, "download_model", lambda name: str(folder))
+    monkeypatch.setattr(models_module, "download_model", lambda name, **_: str(folder))
     assert find_model("half", cache) == folder
 
 

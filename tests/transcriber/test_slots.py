@@ -189,3 +189,14 @@ async def test_slots_stop_also_in_the_middle_of_a_call(slots: Slots) -> None:
         with pytest.raises(WorkError):
             await working
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+async def test_a_file_that_a_slot_cannot_read_when_it_starts_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lingoloop_voices").mkdir()
+    (tmp_path / "lingoloop_voices" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    with pytest.raises(EngineError, match=r"No such file .*voices\.onnx"):
+        await Slot(0, {"engine": "openai", "model": None}).start()

@@ -101,3 +101,13 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(voices_module, "PACKAGE", "damaged_voices")
     with pytest.raises(EngineError, match="damaged"):
         find_model()
+
+
+@needs_model
+def test_voices_of_a_recording_of_three_days_have_their_times(voices: Voices) -> None:
+    [clip, *_] = librivox_clips()
+    start = 70 * 3600 * RATE
+    late = read_windows(voices.listen(as_sound(clip.samples), start))
+    early = read_windows(voices.listen(as_sound(clip.samples), 0))
+    assert (late["start"] - start).tolist() == early["start"].tolist() != []
+    assert tell_apart(late)[0][0] >= 70 * 3600

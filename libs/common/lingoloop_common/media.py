@@ -25,6 +25,9 @@ CHANNELS = range(1, 65)
 """Channels that FFmpeg's resampler takes."""
 
 
+FRAME_MOST = 2**19
+"""Samples in a frame, at most: a packet of some hundred bytes may else become hours of silence, and gigabytes."""
+
 SEPARATE_MOST = 8
 """Channels that are transcribed one by one, at most."""
 
@@ -64,6 +67,7 @@ def open_audio(path: Path, *, track: int = 0, separate: bool = False) -> tuple[I
         container.close()
         raise
     stream.codec_context.thread_type = "NONE"
+    stream.codec_context.options = {"max_samples": str(FRAME_MOST)}
     return container, stream
 
 

@@ -109,12 +109,11 @@ def check_model(setup: Setup) -> Finding:
 
 
 def _whisper_model(model: str) -> Finding:
-    from faster_whisper import download_model  # noqa: PLC0415  (takes a second that other commands need not wait)
-
-    from lingoloop_transcriber.engines.models import (  # noqa: PLC0415
+    from lingoloop_transcriber.engines.models import (  # noqa: PLC0415  (takes a second that other commands need not wait)
         PACKAGED,
         default_cache,
         find_model,
+        hub_copy,
         is_folder,
         packaged_folders,
     )
@@ -122,10 +121,10 @@ def _whisper_model(model: str) -> Finding:
     packaged = PACKAGED[model] if packaged_folders(model) else None
     if not is_folder(model) and not packaged:
         try:  # a look must not fetch gigabytes
-            return ok(f"{model} in {download_model(model, local_files_only=True)}")
-        except (ValueError, OSError):
+            return ok(f"{model} in {hub_copy(model, default_cache(), fetch=False)}")
+        except (ValueError, OSError, EngineError):
             return wrong(
-                f"{model} is not here",
+                f"{model} is not here, or not whole",
                 "a transcriber fetches it at its first start, if it can reach the model hub; else set MODEL to a folder",
             )
     folder = find_model(model, default_cache())

@@ -9,8 +9,8 @@ from typing import Any
 import docx
 from docx.shared import Pt, RGBColor
 
+from lingoloop_common.contracts.text import plain
 from lingoloop_gateway.paragraphs import Paragraph
-from lingoloop_gateway.pieces import plain
 
 NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML may hold (XML 1.0, section 2.2), beside those that `plain` takes out."""

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from lingoloop_common.auth import WRITE, Callers
+from lingoloop_common.contracts.text import plain
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response
 from lingoloop_common.store.database import Database
@@ -15,7 +16,6 @@ from lingoloop_common.store.queries import load_queries
 from lingoloop_gateway.indexing import BLOCK, index_blocks
 from lingoloop_gateway.options import checked, json_object
 from lingoloop_gateway.parameters import id_in_path, number_in_path
-from lingoloop_gateway.pieces import plain
 from lingoloop_gateway.runs import Runs
 
 SQL = load_queries(__package__, "edits.sql")

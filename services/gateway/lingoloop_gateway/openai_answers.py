@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
+from lingoloop_common.contracts.text import plain
 from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.exports import FORMATS, Segments
 from lingoloop_gateway.openai_options import TranscriptionOptions
 from lingoloop_gateway.paragraphs import RunningText
-from lingoloop_gateway.pieces import plain
 
 Read = Callable[[], Segments]
 """Reads all segments, from the first one again each time."""

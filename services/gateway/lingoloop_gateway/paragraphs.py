@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
-from lingoloop_gateway.pieces import columns, ends_sentence, plain, unspaced
+from lingoloop_common.contracts.text import plain
+from lingoloop_gateway.pieces import columns, ends_sentence, unspaced
 
 PAUSE = 2.0
 """Seconds of silence that end a paragraph: between the sentences of one thought speakers pause for less."""

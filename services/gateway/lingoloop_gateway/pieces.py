@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
+from lingoloop_common.contracts.text import plain
+
 LINE = 42
 """Columns in a line: Netflix's Timed Text Style Guide for Latin scripts; 21 CJK characters are as wide."""
 
@@ -31,7 +33,6 @@ QUOTES = "\"'”’»」』）)]"
 SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "…")
 CLAUSE_ENDS = (",", ";", ":", "，", "；", "：", "、")
 
-BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 WORDS_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Thai, Lao, Burmese, Khmer: no space between words, yet a line may break only there."""
 
@@ -60,11 +61,6 @@ class Letter(NamedTuple):
     start: float
     end: float
     begins: bool
-
-
-def plain(text: str) -> str:
-    """Return the text with line breaks, control characters and runs of spaces as single spaces, none at the ends."""
-    return BLANK.sub(" ", text).strip()
 
 
 def columns(text: str) -> int:

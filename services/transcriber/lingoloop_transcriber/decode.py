@@ -85,6 +85,7 @@ class _Converter:
     def __init__(self, separate: bool) -> None:
         self._separate = separate
         self._kind: tuple[object, ...] = ()
+        self._placed = True
         self._resampler: av.AudioResampler | None = None
 
     def convert(self, frame: av.AudioFrame) -> Iterator[Samples]:
@@ -101,7 +102,8 @@ class _Converter:
         if self._resampler is None or kind != self._kind:
             yield from self.rest()
             self._kind, self._resampler = kind, self._resampler_for(frame)
-        if frame.layout.nb_channels > PLACED:
+            self._placed = self._separate or _are_placed(frame)
+        if not self._placed:
             frame = _mixed(frame)
         yield from self._converted(self._resampler.resample(frame))
 
@@ -118,6 +120,17 @@ class _Converter:
         for piece in pieces:
             samples = _samples(piece)
             yield samples.T if self._separate else samples[:, 0]
+
+
+def _are_placed(frame: av.AudioFrame) -> bool:
+    """Whether FFmpeg can mix a frame's channels: it refuses some places, like a left one without a right one."""
+    if frame.layout.nb_channels > PLACED:
+        return False
+    try:
+        av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE).resample(frame)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _mixed(frame: av.AudioFrame) -> av.AudioFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lingoloop_common.child import Answer, Message, serve_child
-from lingoloop_common.contracts.engines import Ability, Wishes
+from lingoloop_common.contracts.engines import Abilities, Ability, Wishes
 from lingoloop_common.contracts.transcript import SEGMENTS, SPLITS, merge_channels, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.media import NotAudio, Unfit, duration_ms, open_audio
@@ -84,6 +84,13 @@ class SlotProcess:
             )
 
     def _do_load(self, fields: dict[str, Any], answer: Answer) -> None:
+        try:
+            abilities = self._load()
+        except OSError as error:  # whoever starts a worker may know which file
+            raise EngineError(str(error)) from error
+        answer({"end": True, "abilities": abilities.model_dump(mode="json")}, b"")
+
+    def _load(self) -> Abilities:
         self._engine = self._engine_class(self._config["model"])
         abilities = self._engine.abilities
         if self._engine_class.needs_audio:  # what it is given, is decoded here
@@ -91,7 +98,7 @@ class SlotProcess:
         if self._hears_voices and (model := find_model()):
             self._voices = Voices(model)
             abilities = abilities.model_copy(update={"can": abilities.can | {Ability.DIARIZE}})
-        answer({"end": True, "abilities": abilities.model_dump(mode="json")}, b"")
+        return abilities
 
     def _do_look(self, fields: dict[str, Any], answer: Answer) -> None:
         wishes = Wishes.model_validate(fields["options"])

@@ -29,7 +29,7 @@ HOP = WINDOW // 2
 SHORTEST = SAMPLE_RATE * 2 // 5
 """Samples that the model needs; what is shorter is repeated."""
 
-WINDOWS = np.dtype([("start", "<i4"), ("end", "<i4"), ("voice", "i1", (SIZE,))])
+WINDOWS = np.dtype([("start", "<u4"), ("end", "<u4"), ("voice", "i1", (SIZE,))])
 """A window as it is stored: its samples in the recording, and its voice, of which only the direction counts."""
 
 Features = NDArray[np.float32]

@@ -6,10 +6,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from lingoloop_common.contracts.text import plain
+
 MULTI = "multi"
 """The language of a recording in which it changes: each chunk's is found alone."""
 
-LANGUAGE = re.compile(rf"{MULTI}|[a-z]{{2,3}}(-[A-Za-z]{{2,8}})*")
+LANGUAGE = re.compile(rf"{MULTI}|[a-z]{{2,3}}(-[A-Za-z]{{2,8}}){{0,4}}")
+"""`multi`, or a code; after its first part the dialect, script, place and variant (RFC 5646, section 2.1)."""
 
 HOTWORDS_MOST = 200
 HOTWORD_LONGEST = 100
@@ -85,10 +88,11 @@ class Wishes(BaseModel):
 
     @field_validator("hotwords")
     @classmethod
-    def _not_long(cls, value: list[str]) -> list[str]:
-        if any(not word.strip() or len(word) > HOTWORD_LONGEST for word in value):
+    def _on_one_line(cls, value: list[str]) -> list[str]:
+        words = [plain(word) for word in value]
+        if not all(1 <= len(word) <= HOTWORD_LONGEST for word in words):
             raise ValueError(f"a hot word has 1 to {HOTWORD_LONGEST} letters")
-        return value
+        return words
 
     def more(self) -> dict[str, Any]:
         """Return what is asked for beside the language, as far as it is not the default."""

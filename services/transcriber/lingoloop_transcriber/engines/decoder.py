@@ -96,6 +96,8 @@ class Decoder:
             str(folder), device=device, compute_type=compute_type, inter_threads=1, intra_threads=1
         )
         self._tokens = TokenizerFile.from_file(str(folder / "tokenizer.json"))
+        if self._tokens.token_to_id("<|startoftranscript|>") is None:
+            raise ValueError("its tokenizer.json is not Whisper's")
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizers: dict[tuple[str, bool], Tokenizer] = {}
 
@@ -159,7 +161,12 @@ class Decoder:
 
     def _before(self, tokenizer: Tokenizer, told: Prompt) -> list[int]:
         """Return the tokens that stand before the text: hot words, as if they were its beginning."""
-        hot = fitting(told.hotwords, tokenizer.encode, HOTWORD_TOKENS_MOST)
+
+        def encode(text: str) -> list[int]:
+            # All from the end's token on are marks for the decoder, like `<|translate|>`: what is asked of it is not said so.
+            return [token for token in tokenizer.encode(text) if token < tokenizer.eot]
+
+        hot = fitting(told.hotwords, encode, HOTWORD_TOKENS_MOST)
         return [tokenizer.sot_prev, *hot] if hot else []
 
     def _tokenizer(self, told: Prompt) -> Tokenizer:

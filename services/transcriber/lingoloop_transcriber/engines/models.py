@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -55,7 +54,7 @@ def find_model(model: str, cache: Path, sha256: str | None = None) -> Path:
 
     Args:
         model: the path of a folder, or a name.
-        cache: a folder for what is put together, and for notes on what was checked.
+        cache: a folder for what is put together or fetched, and for notes on what was checked.
         sha256: of model.bin, where it is to be checked whatever its source.
 
     Raises:
@@ -94,8 +93,18 @@ def packaged_folders(model: str) -> list[Path]:
     return [folder for folder in folders if folder] if all(folders) else []
 
 
+def hub_copy(model: str, cache: Path, *, fetch: bool = True) -> Path:
+    """Return the folder of a model from the hub, which is fetched, or raises the client's errors, if it is not here.
+
+    Raises:
+        EngineError: it is not whole.
+    """
+    folder = Path(download_model(model, cache_dir=str(cache / "hub"), local_files_only=not fetch))
+    return _whole(folder, "MODEL must name one that was converted to CTranslate2")
+
+
 def default_cache() -> Path:
-    """Return the folder for assembled models: LINGOLOOP_CACHE, or the user's cache folder."""
+    """Return the folder for models: LINGOLOOP_CACHE, or the user's cache folder."""
     if given := os.environ.get("LINGOLOOP_CACHE"):
         return Path(given) / "models"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lingoloop" / "models"
@@ -143,11 +152,11 @@ def _fetched(model: str, cache: Path) -> Path:
     """
     note = cache / f"{model.replace(os.sep, '--')}.fetched"
     if note.is_file():
-        place, size = note.read_text().rsplit(" ", 1)
+        place, _, size = note.read_text().rpartition(" ")  # a full disk may have left it empty
         weights = Path(place) / WEIGHTS
-        if weights.is_file() and weights.stat().st_size == int(size):
+        if place and weights.is_file() and str(weights.stat().st_size) == size:
             return Path(place)
-    folder = _whole(_download(model), "MODEL must name one that was converted to CTranslate2")
+    folder = _download(model, cache)
     weights = folder / WEIGHTS
     known = weights.readlink().name if weights.is_symlink() else ""
     if SHA256.fullmatch(known) and not _has_sum(weights, known, cache):
@@ -161,9 +170,11 @@ def _fetched(model: str, cache: Path) -> Path:
     return folder
 
 
-def _download(model: str) -> Path:
+def _download(model: str, cache: Path) -> Path:
     try:
-        return Path(download_model(model))
+        return hub_copy(model, cache)
+    except EngineError:
+        raise
     except Exception as error:  # the hub's client has errors of many kinds, and of its HTTP client
         raise EngineError(
             f"the model {model!r} is not here and cannot be fetched ({error}); set MODEL to a folder with a CTranslate2 "
@@ -194,7 +205,9 @@ def _assembled(model: str, cache: Path) -> Path | None:
         if weights.is_file() and weights.stat().st_size == sum(part.stat().st_size for part in parts):
             return target
         shutil.rmtree(target)
-    work = Path(tempfile.mkdtemp(prefix=f".{model}-", dir=cache))
+    work = cache / f".{target.name}"
+    shutil.rmtree(work, ignore_errors=True)  # of one that was killed
+    work.mkdir()
     try:
         if _join(parts, work / WEIGHTS) != sha256:
             raise EngineError(

@@ -3,12 +3,14 @@
 from typing import Literal
 
 import ctranslate2
+import numpy as np
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_common.settings import CONFIG, SettingsError, read_settings
 from lingoloop_transcriber.engines import EngineError
-from lingoloop_transcriber.engines.decoder import Decoder
+from lingoloop_transcriber.engines.decoder import Decoder, Prompt
 from lingoloop_transcriber.engines.models import default_cache, find_model
 
 COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
@@ -26,7 +28,7 @@ class WhisperSettings(BaseSettings):
 
 
 def load_decoder(model: str) -> Decoder:
-    """Find a model and load it.
+    """Find a model, load it and try it: of its small files, damage shows only when they are used.
 
     Raises:
         EngineError: the settings are wrong, or the model or the device cannot be used; the text says what to do.
@@ -44,11 +46,13 @@ def load_decoder(model: str) -> Decoder:
         raise EngineError(_refusal(device, compute_type, able))
     folder = find_model(model, default_cache(), settings.model_sha256)
     try:
-        return Decoder(folder, device=device, compute_type=compute_type)
+        decoder = Decoder(folder, device=device, compute_type=compute_type)
+        decoder.decode(np.zeros(SAMPLE_RATE, np.float32), Prompt(decoder.languages[0]))
     except Exception as error:  # the tokenizer's file is read by a library that raises plain ones
         raise EngineError(
             f"the model {model!r} in {folder} cannot be loaded on {device} ({error}); if it is damaged, get it again"
         ) from error
+    return decoder
 
 
 def _is_here(device: str) -> bool:
