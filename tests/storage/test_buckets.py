@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +19,7 @@ from lingoloop.doctor_here import check_storage
 from lingoloop.finding import Setup, State
 from lingoloop.folder import DataFolder
 from lingoloop_common.blobs import Blobs, audio_blob, upload_blob
-from lingoloop_common.blobs.bucket import URL_LASTS
+from lingoloop_common.blobs.bucket import URL_LASTS, StoreError
 from lingoloop_common.blobs.gcs import GcsBucket
 from lingoloop_common.lifecycle import running
 from lingoloop_common.settings import RecordingSettings, SettingsError, read_settings
@@ -117,6 +119,33 @@ async def test_what_lies_beside_the_prefix_is_not_touched(s3: S3) -> None:
         assert [found.name async for page in blobs.found() for found in page] == [FINAL]
         await blobs.remove("audio")
     assert [item["Key"] for item in s3.client.list_objects_v2(Bucket=s3.name)["Contents"]] == ["others"]
+
+
+async def test_a_copy_that_fails_writes_nothing_any_more(
+    gcs: FakeGcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is closed then, and the next to be opened has its number: another's copy."""
+    blobs = opened(blob_url=f"gs://{BUCKET}")
+    failed = threading.Event()
+    get = GcsBucket.get
+
+    def one_fails(self: GcsBucket, name: str, start: int, end: int) -> bytes:
+        if start == 0:
+            failed.set()
+            raise StoreError("the line broke")
+        failed.wait(10)
+        time.sleep(0.3)
+        return get(self, name, start, end)
+
+    async with running([blobs]):
+        await grown(blobs)
+        monkeypatch.setattr(GcsBucket, "get", one_fails)
+        with pytest.raises(StoreError, match="the line broke"):
+            async with blobs.local_path(FINAL):
+                pass
+        with (tmp_path / "another's").open("wb"):
+            await asyncio.sleep(0.6)
+    assert (tmp_path / "another's").read_bytes() == b""
 
 
 @pytest.fixture

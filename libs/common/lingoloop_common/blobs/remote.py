@@ -306,7 +306,10 @@ class RemoteBlobs:
             ]
             for first in range(0, len(wanted), AHEAD):
                 batch = [self._objects.call(fetch, *one) for one in wanted[first : first + AHEAD]]
-                await to_its_end(asyncio.gather(*batch))
+                # All of them, also when one fails: the file's number is soon another's, and they would write into that.
+                ended = await to_its_end(asyncio.gather(*batch, return_exceptions=True))
+                if failed := next(filter(None, ended), None):
+                    raise failed
         finally:
             os.close(file)
 
