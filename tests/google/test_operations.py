@@ -32,6 +32,8 @@ from tests.google.fake import BUCKET, FakeGoogle, left_objects, status
 from tests.rows import AddedRun
 from tests.rules.workshop import LANE, EchoSlots, HandDelivery, Transcriber, Workshop, claimed, settled
 from tests.speech import RATE, write_wav
+from tests.storage.fake_gcs import BUCKET as VERSIONED
+from tests.storage.fake_gcs import FakeGcs
 from tests.waiting import eventually
 
 SECONDS = 90
@@ -526,6 +528,22 @@ async def test_an_upload_that_is_given_up_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await upload
     assert await asyncio.to_thread(left_objects) == []
+
+
+async def test_older_versions_of_what_google_heard_go_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sound").write_bytes(b"fLaC")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "proj")
+    async with FakeGcs() as gcs:
+        gcs.versioning = True
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
+        store = staging.Staging(f"gs://{VERSIONED}/operations")
+        store.open()
+        for name in ("1/0.flac", "1/0.flac", "2/0.flac"):  # an attempt after another brings it up again
+            await store.upload(tmp_path / "sound", store.uri(name))
+        await store.remove_below(store.uri("1"))
+        assert gcs.names() == ["operations/2/0.flac"]
 
 
 def test_looks_come_less_and_less_often() -> None:

@@ -59,7 +59,7 @@ class Staging:
         return await asyncio.to_thread(self._read, uri)
 
     async def remove_below(self, uri: str) -> None:
-        """Delete all objects in a folder."""
+        """Delete all objects in a folder, and what a bucket keeps of those before them."""
         await asyncio.to_thread(self._remove_below, uri)
 
     def _upload(self, path: Path, uri: str, stopped: threading.Event) -> int:
@@ -82,7 +82,7 @@ class Staging:
     def _remove_below(self, uri: str) -> None:
         bucket, _, folder = uri.removeprefix("gs://").partition("/")
         with translated():
-            for blob in self._client.list_blobs(bucket, prefix=f"{folder}/", timeout=TIMEOUT):
+            for blob in self._client.list_blobs(bucket, prefix=f"{folder}/", versions=True, timeout=TIMEOUT):
                 try:
                     blob.delete(timeout=TIMEOUT)
                 except NotFound:
