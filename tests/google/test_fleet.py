@@ -11,7 +11,6 @@ from tests.google.fake import BUCKET, FakeGoogle, left_objects
 from tests.google.test_operations import sound_of
 from tests.waiting import eventually
 
-
 NAMES = ("STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_SPEECH_ENDPOINT", "GOOGLE_STAGING_BUCKET")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from google.cloud.speech_v2.types import cloud_speech
 from google.rpc import code_pb2
 
 from lingoloop_common.lifecycle import running
@@ -28,7 +29,7 @@ from lingoloop_transcriber.engines.google import batch, staging
 from lingoloop_transcriber.engines.google.batch import Batch
 from lingoloop_transcriber.operations import OperationRows, Pending
 from tests.google.answers import HELLO, result, results, word
-from tests.google.fake import BUCKET, FakeGoogle, left_objects, status
+from tests.google.fake import BUCKET, FakeGoogle, FakeOperation, left_objects, status
 from tests.rows import AddedRun
 from tests.rules.workshop import LANE, EchoSlots, HandDelivery, Transcriber, Workshop, claimed, settled
 from tests.speech import RATE, write_wav
@@ -227,6 +228,34 @@ async def test_a_long_result_comes_from_the_bucket(
     await rig.nothing_left()
 
 
+@pytest.mark.parametrize(
+    ("fault", "state", "code"),
+    [
+        ("gone", "waiting", "engine_failed"),
+        ("broken", "waiting", "engine_failed"),
+        ("too long", "failed", "engine_refused"),
+    ],
+)
+async def test_one_whose_result_cannot_be_read_has_failed(
+    rig: Rig, google: FakeGoogle, monkeypatch: pytest.MonkeyPatch, fault: str, state: str, code: str
+) -> None:
+    monkeypatch.setattr(batch, "INLINE_MOST", 0)
+    await rig.steps(2)
+    google.operations[0].words = HELLO
+    match fault:
+        case "gone":  # as a rule of the bucket deletes it that is shorter than the transcribers were away
+            monkeypatch.setattr(FakeOperation, "write_down", lambda *_: f"gs://{BUCKET}/gone.json")
+        case "broken":
+            monkeypatch.setattr(cloud_speech.BatchRecognizeResults, "to_json", lambda _: '{"results": [{')
+        case _:
+            monkeypatch.setattr(staging, "RESULT_MOST", 10)
+    await rig.step()
+    unit = await rig.unit()
+    assert (unit["state"], unit["failures"], unit["error_code"]) == (state, 1, code)
+    await rig.elsewhere.end_left()
+    assert await rig.shop.value("SELECT count(*) FROM operation") == 0
+
+
 async def test_one_that_was_begun_and_not_stored_is_taken_over(rig: Rig, google: FakeGoogle) -> None:
     await rig.step()
     lost = await rig.carry_on(await rig.claim())  # and its worker dies before it writes that down
@@ -372,6 +401,22 @@ async def test_quota_is_waited_for_as_long_as_google_says(rig: Rig, google: Fake
     assert (unit["state"], unit["failures"]) == ("waiting", 0)
     await rig.step()
     assert len(google.operations) == 1
+
+
+async def test_an_operation_without_room_is_begun_when_google_says(rig: Rig, google: FakeGoogle) -> None:
+    full = status(code_pb2.RESOURCE_EXHAUSTED, "quota exceeded", retry_after=47)
+    await rig.step()
+    google.failing["BatchRecognize"].append(full)
+    await rig.steps(2)
+    # Hours later, and what was waited for before it was begun does not count any more.
+    await rig.shop.database.pool.execute("UPDATE unit SET refused_at = refused_at - interval '2 hours'")
+    google.operations[0].error = full
+    await rig.step()
+    unit = await rig.unit()
+    assert (unit["state"], unit["failures"]) == ("waiting", 0)
+    assert unit["due_at"] - await rig.shop.value("SELECT now()") > timedelta(seconds=40)
+    await rig.step()
+    assert len(google.operations) == 2
 
 
 @pytest.mark.parametrize("code", [code_pb2.PERMISSION_DENIED, code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND])

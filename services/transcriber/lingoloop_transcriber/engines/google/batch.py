@@ -12,6 +12,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.speech_v2 import SpeechAsyncClient
 from google.cloud.speech_v2.types import cloud_speech
 from google.longrunning import operations_pb2
+from google.protobuf.json_format import ParseError
 
 from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import Segment
@@ -181,7 +182,10 @@ def _uris(operation: operations_pb2.Operation) -> list[str]:
 
 
 def _segments_in(text: bytes) -> list[Segment]:
-    results = cloud_speech.BatchRecognizeResults.from_json(text, ignore_unknown_fields=True)
+    try:
+        results = cloud_speech.BatchRecognizeResults.from_json(text, ignore_unknown_fields=True)
+    except (ParseError, ValueError):
+        raise OperationFailed(EngineError("Google's result cannot be read")) from None
     return segments_of(cloud_speech.BatchRecognizeResults.pb(results).results)
 
 
