@@ -27,6 +27,7 @@ from lingoloop_transcriber.elsewhere import Elsewhere, look_pause
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.engines.google import batch, staging
 from lingoloop_transcriber.engines.google.batch import Batch
+from lingoloop_transcriber.engines.google.short import Short
 from lingoloop_transcriber.operations import OperationRows, Pending
 from tests.google.answers import HELLO, result, results, word
 from tests.google.fake import BUCKET, FakeGoogle, FakeOperation, left_objects, status
@@ -226,6 +227,28 @@ async def test_a_long_result_comes_from_the_bucket(
     assert await rig.shop.value("SELECT count(*) FROM segment") == 2
     assert len(await asyncio.to_thread(left_objects)) == 2
     await rig.nothing_left()
+
+
+async def test_the_language_that_google_finds_is_the_runs(rig: Rig, google: FakeGoogle) -> None:
+    await rig.steps(2)
+    google.operations[0].words = HELLO
+    assert (await rig.step())["language"] == "en"
+
+
+async def test_the_language_of_a_small_runs_first_words_is_kept(rig: Rig, google: FakeGoogle) -> None:
+    rig.slots._slot._served._engine = Short("chirp_3")
+    google.short_words = cloud_speech.RecognizeResponse(results=HELLO.results)
+    await rig.shop.database.pool.execute("UPDATE unit SET small = true")
+    assert (await rig.steps(2))["language"] == "en"
+    assert (await rig.step())["status"] == "succeeded"
+    assert [one.config.language_codes[0] for one in google.recognized] == ["auto", "en-US"]
+
+
+async def test_the_language_that_was_said_stays(rig: Rig, google: FakeGoogle) -> None:
+    await rig.shop.database.pool.execute("UPDATE transcript_run SET language = 'de'")
+    await rig.steps(2)
+    google.operations[0].words = HELLO
+    assert (await rig.step())["language"] == "de"
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,14 @@ class Attempts:
         engine_ms = answer.fields["engine_ms"]
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
         segments = SEGMENTS.validate_python(answer.fields["segments"])
-        return Result(claim, segments, engine_ms, self._fleet_slots(), answer.raw)
+        return Result(
+            claim,
+            segments,
+            engine_ms,
+            self._fleet_slots(),
+            voices=answer.raw,
+            language=answer.fields.get("language"),
+        )
 
     async def _wait(self, job: Job, pending: Pending) -> None:
         """Store how far an operation is; if the database stays away, whoever is next finds what was begun."""

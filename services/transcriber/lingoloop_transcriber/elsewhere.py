@@ -169,7 +169,14 @@ class Elsewhere:
         ]
         if claim.chunk_channels is not None:
             placed = [merge_channels(dict(zip(claim.chunk_channels, placed, strict=True)), index, most=most)]
-        return Result(claim, placed[0], round(row["age"] * 1000), 1, counted=row["counted_samples"])
+        return Result(
+            claim,
+            placed[0],
+            round(row["age"] * 1000),
+            slots=1,
+            counted=row["counted_samples"],
+            language=look.language,
+        )
 
     async def _end_twins(self, key: UUID, name: str | None) -> None:
         """Cancel what was begun under a key beside the operation whose name is known."""
