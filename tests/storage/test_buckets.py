@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.oauth2 import service_account
@@ -109,6 +111,31 @@ async def test_a_join_that_was_broken_off_goes_with_its_recording(s3: S3) -> Non
     async with running([blobs]):
         await blobs.remove(FINAL)
     assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.name)
+
+
+async def test_a_write_that_meets_another_is_repeated_and_a_join_loses_nothing(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Amazon answers 409 when something else happens to the name at that moment: nobody knows then who wins."""
+    blobs = s3.opened()
+    met: list[str] = []
+    call = BaseClient._make_api_call
+
+    def meets_another(self: BaseClient, operation: str, given: dict[str, object]) -> object:
+        if operation in ("PutObject", "CompleteMultipartUpload") and operation not in met:
+            met.append(operation)
+            answer = {"Error": {"Code": "ConditionalRequestConflict", "Message": "met another"}}
+            raise ClientError(answer, operation)
+        return call(self, operation, given)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", meets_another)
+    async with running([blobs]):
+        with pytest.raises(StoreError):
+            await grown(blobs)
+        assert await blobs.length(NAME) == 2_100
+        await blobs.publish(NAME, FINAL)
+        assert await blobs.length(FINAL) == 2_100
+    assert s3.client.list_multipart_uploads(Bucket=s3.name).get("Uploads", []) == []
 
 
 async def test_what_lies_beside_the_prefix_is_not_touched(s3: S3) -> None:
