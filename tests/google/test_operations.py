@@ -20,6 +20,7 @@ from lingoloop_common.store.runs import Fenced
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.removals import Removals
+from lingoloop_transcriber import attempts
 from lingoloop_transcriber import elsewhere as elsewhere_module
 from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.decode import decode_range
@@ -410,6 +411,25 @@ async def test_one_that_fails_at_google_is_begun_again_and_at_last_no_more(
     assert "it broke" in row["error_message"]
     assert len({operation.uri for operation in google.operations}) == 4
     await rig.nothing_left()
+
+
+async def test_who_begins_it_again_has_as_much_time(
+    rig: Rig, google: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks cost nothing, and so does what comes after them; but another file has to be written and brought up."""
+    expected: list[float] = []
+
+    def told(seconds: float, *, ceiling: float) -> float:
+        expected.append(seconds)
+        return ceiling
+
+    await rig.step()
+    monkeypatch.setattr(attempts, "deadline", told)
+    await rig.step()
+    google.operations[0].error = status(code_pb2.INTERNAL, "it broke")
+    await rig.steps(2)
+    assert len(google.operations) == 2
+    assert expected == [SECONDS] * 3
 
 
 async def test_quota_is_waited_for_as_long_as_google_says(rig: Rig, google: FakeGoogle) -> None:

@@ -302,7 +302,9 @@ class Attempts:
             return math.inf
         if claim.kind in (UnitKind.PLAN, UnitKind.SPEAKERS):
             return (claim.duration_ms or 3_600_000) / 1000 / 100
-        return claim.cost * (self.pace.value or 1.0)
+        # An operation's looks cost nothing, and one that failed is begun once more at that price.
+        seconds = claim.samples / SAMPLE_RATE if claim.kind is UnitKind.OPERATION else claim.cost
+        return seconds * (self.pace.value or 1.0)
 
 
 def _asks_engine(claim: Claim) -> bool:
