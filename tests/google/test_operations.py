@@ -1,6 +1,8 @@
 """A recording becomes operations at Google: begun once whatever happens, looked at until they end, and nothing is left."""
 
 import asyncio
+import shutil
+import tempfile
 import threading
 import wave
 from collections.abc import Awaitable, Callable
@@ -590,6 +592,31 @@ async def test_a_small_run_that_asks_who_speaks_is_an_operation_too(rig: Rig, go
     await rig.shop.database.pool.execute("UPDATE transcript_run SET options = $1", {"diarize": True})
     await rig.steps(2)
     assert len(google.operations) == 1
+
+
+async def test_sound_that_a_killed_worker_wrote_is_removed(
+    shop: Workshop, google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = await shop.add_run(
+        sound=sound_of(tmp_path), units=0, planned=False, duration_ms=SECONDS * 1000, status="queued"
+    )
+    rig = Rig(shop, run)
+    killed = "killed while its sound was brought up"
+
+    async def upload(path: Path, _uri: str) -> int:
+        assert path.stat().st_size > 1_000
+        shutil.copytree(path.parent.parent, tmp_path / f"{elsewhere_module.PREFIX}left")
+        raise EngineError(killed)
+
+    async with running([rig.elsewhere, *rig.transcriber.parts]):
+        await asyncio.sleep(0)
+        monkeypatch.setattr(rig.engine._staging, "upload", upload)
+        await rig.steps(2)
+        assert len(list(tmp_path.glob("lingoloop-*"))) == 2
+    async with running([rig.another_worker()]):
+        assert len(list(tmp_path.glob("lingoloop-*"))) == 1
+    assert not list(tmp_path.glob("lingoloop-*"))
 
 
 async def test_an_upload_that_is_given_up_leaves_nothing(

@@ -166,7 +166,9 @@ def test_what_is_no_answer_is_an_error(body: bytes) -> None:
         read_answer(body)
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"error": {"message": "the model is loading"}}', b'{"text": null}'])
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"error": {"message": "the model is loading"}}', b'{"text": null}']
+)
 def test_an_answer_without_words_is_not_taken_for_silence(body: bytes) -> None:
     with pytest.raises(EngineError, match="no text"):
         read_answer(body)

@@ -14,6 +14,7 @@ from lingoloop_common.contracts.transcript import Segment, merge_channels, place
 from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind
 from lingoloop_common.errors import Busy, WorkError
 from lingoloop_common.lifecycle import background, end_task
+from lingoloop_common.scratch import Scratch
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Row
 from lingoloop_transcriber.claims import Claim, Result
@@ -40,6 +41,10 @@ LEFT_LIMIT = 2 * LONGEST_WAIT
 """Seconds after its begin from which one is forgotten that cannot be ended: it has ended by itself."""
 
 
+PREFIX = "lingoloop-sounds-"
+"""Of the folder in which sound is written that is to be brought up."""
+
+
 def look_pause(looks: int, first: float) -> float:
     """Return the seconds until the next look, after so many: longer each time, and not all at once."""
     pause = min(LONGEST_PAUSE, first * 1.5 ** min(looks, 20))
@@ -53,6 +58,7 @@ class Elsewhere:
         self, rows: OperationRows, engine: Operations, blobs: Blobs, *, lane: str, poll: float
     ) -> None:
         self._rows, self._engine, self._blobs, self._lane, self._poll = rows, engine, blobs, lane, poll
+        self._scratch = Scratch(PREFIX)
         self._task: asyncio.Task[None] | None = None
 
     def longest_part(self, claim: Claim) -> tuple[int, UnitKind]:
@@ -66,6 +72,7 @@ class Elsewhere:
 
     async def start(self) -> None:
         """Let the engine be ready, and begin to look for what is left over."""
+        self._scratch.open()
         await self._engine.start()
         self._task = background(self._run(), name="operations")
 
@@ -73,6 +80,7 @@ class Elsewhere:
         """End; what is under way elsewhere goes on."""
         await end_task(self._task)
         await self._engine.stop()
+        self._scratch.close()
 
     async def carry_on(self, claim: Claim, slot: Slot) -> Result | Pending:
         """Begin a unit's operation, in a slot that writes its sound, or look at it.
@@ -104,7 +112,7 @@ class Elsewhere:
             log.info("took over an operation whose name was not stored")
             return self._pending(claim, row, found[0])
         wishes = Wishes.model_validate({"language": claim.language, **claim.options})
-        with tempfile.TemporaryDirectory(prefix="lingoloop-") as folder:
+        with tempfile.TemporaryDirectory(dir=self._scratch.folder) as folder:
             count = 1 if claim.chunk_channels is None else len(claim.chunk_channels)
             sounds = [Path(folder) / f"{number}.flac" for number in range(count)]
             request = {

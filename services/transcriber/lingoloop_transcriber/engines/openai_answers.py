@@ -65,7 +65,9 @@ def read_answer(body: bytes) -> Answer:
         [first, *_] = error.errors(include_input=False, include_url=False)
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise EngineError(f"the server's answer cannot be read: {place}: {first['msg']}") from None
-    if answer.text is None and answer.segments is None and answer.words is None:  # some tell errors with status 200
+    if (
+        answer.text is None and answer.segments is None and answer.words is None
+    ):  # some tell errors with status 200
         raise EngineError("the server's answer has no text")
     return answer
 
