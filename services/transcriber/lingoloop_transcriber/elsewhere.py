@@ -31,6 +31,9 @@ LONGEST_PAUSE = 60.0
 LONGEST_WAIT = 26 * 3600.0
 """Seconds after which an operation is given up; Google's batches take 24 hours at most."""
 
+TWIN_LOOKS = 4
+"""Looks at which one that was begun twice is looked for: the first may fail, and who was taken for dead may go on after it."""
+
 LEFT_PAUSE = 2.0
 """Seconds between looks for operations that nobody needs any more."""
 
@@ -130,7 +133,7 @@ class Elsewhere:
 
     async def _look(self, claim: Claim, row: Row) -> Result | Pending:
         try:
-            if row["begins"] > 1 and row["looks"] <= 1:
+            if row["begins"] > 1 and row["looks"] <= TWIN_LOOKS:
                 await self._end_twins(row["id"], row["name"])
             look = await self._engine.look(row["name"])
         except Refused:
