@@ -1,6 +1,7 @@
 """What a bucket keeps and lets go of: labels, versions, joins that were broken off, addresses; and what it says when it fails."""
 
 import asyncio
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from google.oauth2 import service_account
 from lingoloop.doctor_here import check_storage
 from lingoloop.finding import Setup, State
 from lingoloop.folder import DataFolder
-from lingoloop_common.blobs import Blobs, audio_blob, upload_blob
+from lingoloop_common.blobs import BlobMissing, Blobs, audio_blob, upload_blob
 from lingoloop_common.blobs.bucket import URL_LASTS, StoreError
 from lingoloop_common.blobs.gcs import GcsBucket
 from lingoloop_common.lifecycle import running
@@ -136,6 +137,32 @@ async def test_a_write_that_meets_another_is_repeated_and_a_join_loses_nothing(
         await blobs.publish(NAME, FINAL)
         assert await blobs.length(FINAL) == 2_100
     assert s3.client.list_multipart_uploads(Bucket=s3.name).get("Uploads", []) == []
+
+
+async def test_what_is_published_is_never_seen_shorter_on_the_way(
+    gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a client that asks at that moment, or after a crash, is told to bring the rest once more."""
+    blobs = opened(blob_url=f"gs://{BUCKET}")
+    delete = GcsBucket.delete
+
+    def first_is_slow(self: GcsBucket, name: str, version: str | None = None) -> None:
+        if name.endswith("/00000000000000000000"):
+            time.sleep(0.3)
+        delete(self, name, version)
+
+    async with running([blobs]):
+        await blobs.begin(NAME)
+        await blobs.append(NAME, parts(b"a" * 5_000), offset=0, limit=9_000)
+        monkeypatch.setattr(GcsBucket, "delete", first_is_slow)
+        publishing = asyncio.create_task(blobs.publish(NAME, FINAL))
+        seen = set()
+        while not publishing.done():
+            with contextlib.suppress(BlobMissing):
+                seen.add(await blobs.length(NAME))
+        await publishing
+        assert seen == {5_000}
+        assert await blobs.length(FINAL) == 5_000
 
 
 async def test_what_lies_beside_the_prefix_is_not_touched(s3: S3) -> None:

@@ -188,6 +188,8 @@ class RemoteBlobs:
                 )
             else:
                 await to_its_end(self._objects.call(self._bucket.join, pieces, final, labels or {}))
+        # The first goes first: without it nobody takes the others for all that has come.
+        await to_its_end(self._objects.delete(pieces[0]))
         await to_its_end(self._objects.purge(name))
 
     async def take_over(self, name: str, other: str) -> None:
