@@ -32,9 +32,11 @@ class Scratch:
                     shutil.rmtree(left, ignore_errors=True)
                 finally:
                     os.close(lock)
-        self._folder = Path(tempfile.mkdtemp(prefix=self._prefix))
-        self._lock = os.open(self._folder, os.O_RDONLY)
+        # Locked before it has the name by which others look for those of the dead.
+        made = Path(tempfile.mkdtemp(prefix=f".{self._prefix}"))
+        self._lock = os.open(made, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._folder = made.rename(made.with_name(made.name[1:]))
 
     def close(self) -> None:
         """Remove the folder."""
