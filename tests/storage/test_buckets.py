@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -173,6 +175,23 @@ async def test_what_lies_beside_the_prefix_is_not_touched(s3: S3) -> None:
         assert [found.name async for page in blobs.found() for found in page] == [FINAL]
         await blobs.remove("audio")
     assert [item["Key"] for item in s3.client.list_objects_v2(Bucket=s3.name)["Contents"]] == ["others"]
+
+
+async def test_a_disk_without_room_for_a_copy_is_told_as_the_storages_failure(
+    gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other OSError is the database's for a worker, which gives the unit back then, uncounted, and takes it again."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    blobs = opened(blob_url=f"gs://{BUCKET}")
+    async with running([blobs]):
+        await grown(blobs)
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            async with blobs.local_path(FINAL):
+                pass
 
 
 async def test_a_copy_that_fails_writes_nothing_any_more(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from lingoloop_common.blobs.bucket import Bucket, Taken
+from lingoloop_common.blobs.bucket import Bucket, StoreError, Taken
 from lingoloop_common.blobs.copies import Copies
 from lingoloop_common.blobs.names import being_written
 from lingoloop_common.blobs.objects import Objects
@@ -212,7 +212,7 @@ class RemoteBlobs:
     @contextlib.asynccontextmanager
     async def local_path(self, name: str) -> AsyncIterator[Path]:
         """Give a blob as a file on this machine, for as long as the context lasts; raise BlobMissing."""
-        async with self._copies.copy(name, partial(self._fetch, name)) as path:
+        async with self._copies.copy(name, partial(self._copy, name)) as path:
             yield path
 
     async def delete(self, *names: str) -> None:
@@ -290,6 +290,15 @@ class RemoteBlobs:
         if not found:
             raise BlobMissing(name)
         return found
+
+    async def _copy(self, name: str, path: Path) -> None:
+        """Fetch a blob to a file; what this machine's disk refuses is raised as the store's failure, too."""
+        try:
+            await self._fetch(name, path)
+        except StoreError:
+            raise
+        except OSError as error:
+            raise StoreError(f"no copy can be written here: {error.strerror}") from error
 
     async def _fetch(self, name: str, path: Path) -> None:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
