@@ -72,7 +72,14 @@ async def test_what_nothing_stands_for_goes_and_all_else_stays(idle_world: World
     assert await orphans(idle_world).remove(now=now + LATER) == 0
 
 
-KINDS = [("audio", ""), ("uploads", "/bytes"), ("imports", ""), ("chunks", "/1.1.s16"), ("writing", "/0")]
+KINDS = [
+    ("audio", ""),
+    ("uploads", "/bytes"),
+    ("imports", ""),
+    ("chunks", "/1.1.s16"),
+    ("writing", "/0"),
+    ("operations", "/0.flac"),
+]
 
 
 async def test_chunks_of_a_run_that_ended_go(idle_world: World) -> None:

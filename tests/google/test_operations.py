@@ -1,6 +1,8 @@
 """A recording becomes operations at Google: begun once whatever happens, looked at until they end, and nothing is left."""
 
 import asyncio
+import shutil
+import tempfile
 import threading
 import wave
 from collections.abc import Awaitable, Callable
@@ -11,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from google.cloud.speech_v2.types import cloud_speech
 from google.rpc import code_pb2
 
 from lingoloop_common.lifecycle import running
@@ -19,6 +22,7 @@ from lingoloop_common.store.runs import Fenced
 from lingoloop_gateway.control import Control
 from lingoloop_gateway.deletions import Deletions
 from lingoloop_gateway.removals import Removals
+from lingoloop_transcriber import attempts
 from lingoloop_transcriber import elsewhere as elsewhere_module
 from lingoloop_transcriber.claims import Claim, Claims, Result
 from lingoloop_transcriber.decode import decode_range
@@ -26,12 +30,15 @@ from lingoloop_transcriber.elsewhere import Elsewhere, look_pause
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.engines.google import batch, staging
 from lingoloop_transcriber.engines.google.batch import Batch
+from lingoloop_transcriber.engines.google.short import Short
 from lingoloop_transcriber.operations import OperationRows, Pending
 from tests.google.answers import HELLO, result, results, word
-from tests.google.fake import BUCKET, FakeGoogle, left_objects, status
+from tests.google.fake import BUCKET, FakeGoogle, FakeOperation, left_objects, status
 from tests.rows import AddedRun
 from tests.rules.workshop import LANE, EchoSlots, HandDelivery, Transcriber, Workshop, claimed, settled
 from tests.speech import RATE, write_wav
+from tests.storage.fake_gcs import BUCKET as VERSIONED
+from tests.storage.fake_gcs import FakeGcs
 from tests.waiting import eventually
 
 SECONDS = 90
@@ -225,6 +232,56 @@ async def test_a_long_result_comes_from_the_bucket(
     await rig.nothing_left()
 
 
+async def test_the_language_that_google_finds_is_the_runs(rig: Rig, google: FakeGoogle) -> None:
+    await rig.steps(2)
+    google.operations[0].words = HELLO
+    assert (await rig.step())["language"] == "en"
+
+
+async def test_the_language_of_a_small_runs_first_words_is_kept(rig: Rig, google: FakeGoogle) -> None:
+    rig.slots._slot._served._engine = Short("chirp_3")
+    google.short_words = cloud_speech.RecognizeResponse(results=HELLO.results)
+    await rig.shop.database.pool.execute("UPDATE unit SET small = true")
+    assert (await rig.steps(2))["language"] == "en"
+    assert (await rig.step())["status"] == "succeeded"
+    assert [one.config.language_codes[0] for one in google.recognized] == ["auto", "en-US"]
+
+
+async def test_the_language_that_was_said_stays(rig: Rig, google: FakeGoogle) -> None:
+    await rig.shop.database.pool.execute("UPDATE transcript_run SET language = 'de'")
+    await rig.steps(2)
+    google.operations[0].words = HELLO
+    assert (await rig.step())["language"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "code"),
+    [
+        ("gone", "waiting", "engine_failed"),
+        ("broken", "waiting", "engine_failed"),
+        ("too long", "failed", "engine_refused"),
+    ],
+)
+async def test_one_whose_result_cannot_be_read_has_failed(
+    rig: Rig, google: FakeGoogle, monkeypatch: pytest.MonkeyPatch, fault: str, state: str, code: str
+) -> None:
+    monkeypatch.setattr(batch, "INLINE_MOST", 0)
+    await rig.steps(2)
+    google.operations[0].words = HELLO
+    match fault:
+        case "gone":  # as a rule of the bucket deletes it that is shorter than the transcribers were away
+            monkeypatch.setattr(FakeOperation, "write_down", lambda *_: f"gs://{BUCKET}/gone.json")
+        case "broken":
+            monkeypatch.setattr(cloud_speech.BatchRecognizeResults, "to_json", lambda _: '{"results": [{')
+        case _:
+            monkeypatch.setattr(staging, "RESULT_MOST", 10)
+    await rig.step()
+    unit = await rig.unit()
+    assert (unit["state"], unit["failures"], unit["error_code"]) == (state, 1, code)
+    await rig.elsewhere.end_left()
+    assert await rig.shop.value("SELECT count(*) FROM operation") == 0
+
+
 async def test_one_that_was_begun_and_not_stored_is_taken_over(rig: Rig, google: FakeGoogle) -> None:
     await rig.step()
     lost = await rig.carry_on(await rig.claim())  # and its worker dies before it writes that down
@@ -250,7 +307,8 @@ async def test_one_that_died_before_the_call_is_begun_by_the_next(rig: Rig, goog
     assert len(google.operations) == 1
 
 
-async def test_of_two_that_were_begun_one_is_cancelled(rig: Rig, google: FakeGoogle) -> None:
+@pytest.mark.parametrize("can_list", [True, False])
+async def test_of_two_that_were_begun_one_is_cancelled(rig: Rig, google: FakeGoogle, can_list: bool) -> None:
     await rig.step()
     google.call_held["BatchRecognize"] = held = asyncio.Event()
     first = asyncio.create_task(rig.carry_on(await rig.claim()))
@@ -264,6 +322,9 @@ async def test_of_two_that_were_begun_one_is_cancelled(rig: Rig, google: FakeGoo
     with pytest.raises(Fenced):
         await rig.elsewhere.wait(pending)
     assert len(google.operations) == 2
+    if not can_list:
+        google.failing["ListOperations"].append(status(code_pb2.UNAVAILABLE, "not now"))
+        await rig.step()
     await rig.step()
     kept = await rig.shop.value("SELECT name FROM operation")
     assert [operation.canceled for operation in google.operations if operation.name != kept] == [True]
@@ -358,6 +419,25 @@ async def test_one_that_fails_at_google_is_begun_again_and_at_last_no_more(
     await rig.nothing_left()
 
 
+async def test_who_begins_it_again_has_as_much_time(
+    rig: Rig, google: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks cost nothing, and so does what comes after them; but another file has to be written and brought up."""
+    expected: list[float] = []
+
+    def told(seconds: float, *, ceiling: float) -> float:
+        expected.append(seconds)
+        return ceiling
+
+    await rig.step()
+    monkeypatch.setattr(attempts, "deadline", told)
+    await rig.step()
+    google.operations[0].error = status(code_pb2.INTERNAL, "it broke")
+    await rig.steps(2)
+    assert len(google.operations) == 2
+    assert expected == [SECONDS] * 3
+
+
 async def test_quota_is_waited_for_as_long_as_google_says(rig: Rig, google: FakeGoogle) -> None:
     await rig.step()
     google.failing["BatchRecognize"].append(
@@ -370,6 +450,22 @@ async def test_quota_is_waited_for_as_long_as_google_says(rig: Rig, google: Fake
     assert (unit["state"], unit["failures"]) == ("waiting", 0)
     await rig.step()
     assert len(google.operations) == 1
+
+
+async def test_an_operation_without_room_is_begun_when_google_says(rig: Rig, google: FakeGoogle) -> None:
+    full = status(code_pb2.RESOURCE_EXHAUSTED, "quota exceeded", retry_after=47)
+    await rig.step()
+    google.failing["BatchRecognize"].append(full)
+    await rig.steps(2)
+    # Hours later, and what was waited for before it was begun does not count any more.
+    await rig.shop.database.pool.execute("UPDATE unit SET refused_at = refused_at - interval '2 hours'")
+    google.operations[0].error = full
+    await rig.step()
+    unit = await rig.unit()
+    assert (unit["state"], unit["failures"]) == ("waiting", 0)
+    assert unit["due_at"] - await rig.shop.value("SELECT now()") > timedelta(seconds=40)
+    await rig.step()
+    assert len(google.operations) == 2
 
 
 @pytest.mark.parametrize("code", [code_pb2.PERMISSION_DENIED, code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND])
@@ -502,6 +598,31 @@ async def test_a_small_run_that_asks_who_speaks_is_an_operation_too(rig: Rig, go
     assert len(google.operations) == 1
 
 
+async def test_sound_that_a_killed_worker_wrote_is_removed(
+    shop: Workshop, google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = await shop.add_run(
+        sound=sound_of(tmp_path), units=0, planned=False, duration_ms=SECONDS * 1000, status="queued"
+    )
+    rig = Rig(shop, run)
+    killed = "killed while its sound was brought up"
+
+    async def upload(path: Path, _uri: str) -> int:
+        assert path.stat().st_size > 1_000
+        shutil.copytree(path.parent.parent, tmp_path / f"{elsewhere_module.PREFIX}left")
+        raise EngineError(killed)
+
+    async with running([rig.elsewhere, *rig.transcriber.parts]):
+        await asyncio.sleep(0)
+        monkeypatch.setattr(rig.engine._staging, "upload", upload)
+        await rig.steps(2)
+        assert len(list(tmp_path.glob("lingoloop-*"))) == 2
+    async with running([rig.another_worker()]):
+        assert len(list(tmp_path.glob("lingoloop-*"))) == 1
+    assert not list(tmp_path.glob("lingoloop-*"))
+
+
 async def test_an_upload_that_is_given_up_leaves_nothing(
     google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -526,6 +647,22 @@ async def test_an_upload_that_is_given_up_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await upload
     assert await asyncio.to_thread(left_objects) == []
+
+
+async def test_older_versions_of_what_google_heard_go_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sound").write_bytes(b"fLaC")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "proj")
+    async with FakeGcs() as gcs:
+        gcs.versioning = True
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
+        store = staging.Staging(f"gs://{VERSIONED}/operations")
+        store.open()
+        for name in ("1/0.flac", "1/0.flac", "2/0.flac"):  # an attempt after another brings it up again
+            await store.upload(tmp_path / "sound", store.uri(name))
+        await store.remove_below(store.uri("1"))
+        assert gcs.names() == ["operations/2/0.flac"]
 
 
 def test_looks_come_less_and_less_often() -> None:

@@ -22,10 +22,15 @@ from lingoloop_transcriber.engines import (
 )
 from lingoloop_transcriber.engines.google.batch import Batch
 from lingoloop_transcriber.engines.google.errors import error_of_status
-from lingoloop_transcriber.engines.google.recognition import abilities_of, language_codes, recognition_config
+from lingoloop_transcriber.engines.google.recognition import (
+    abilities_of,
+    language_codes,
+    language_of,
+    recognition_config,
+)
 from lingoloop_transcriber.engines.google.settings import google_settings
 from lingoloop_transcriber.engines.google.short import Short
-from lingoloop_transcriber.engines.google.words import segments_of
+from lingoloop_transcriber.engines.google.words import language_in, segments_of
 from lingoloop_transcriber.slots import Slots
 from tests.google.answers import HELLO, result, results, word
 from tests.google.fake import FakeGoogle, status
@@ -211,3 +216,28 @@ def test_it_is_found_by_its_name() -> None:
     assert found.__qualname__ == Batch.__qualname__
     assert find_operations("simulated") is None
     assert lane_name("google", None) == "google.chirp_3"
+
+
+@pytest.mark.parametrize(
+    ("google", "ours"),
+    [
+        ("en-us", "en"),
+        ("en-gb", "en-GB"),
+        ("cmn-hans-cn", "zh"),
+        ("cmn-Hant-TW", "zh-Hant"),
+        ("yue-hant-hk", "yue"),
+        ("es-419", "es"),
+        ("auto", None),
+        ("multi", None),
+        ("", None),
+    ],
+)
+def test_what_google_says_is_spoken_is_in_our_codes(google: str, ours: str | None) -> None:
+    assert language_of(google) == ours
+
+
+def test_the_language_is_that_of_the_first_words() -> None:
+    silence, hello = result(" ", end=1.0), result("Hello.", end=2.0)
+    silence.language_code, hello.language_code = "de-de", "fr-fr"
+    assert language_in(cloud_speech.BatchRecognizeResults.pb(results(silence, hello)).results) == "fr"
+    assert language_in([]) is None

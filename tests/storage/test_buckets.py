@@ -1,14 +1,21 @@
 """What a bucket keeps and lets go of: labels, versions, joins that were broken off, addresses; and what it says when it fails."""
 
 import asyncio
+import contextlib
+import errno
 import hashlib
+import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.oauth2 import service_account
@@ -16,8 +23,8 @@ from google.oauth2 import service_account
 from lingoloop.doctor_here import check_storage
 from lingoloop.finding import Setup, State
 from lingoloop.folder import DataFolder
-from lingoloop_common.blobs import Blobs, audio_blob, upload_blob
-from lingoloop_common.blobs.bucket import URL_LASTS
+from lingoloop_common.blobs import BlobMissing, Blobs, audio_blob, upload_blob
+from lingoloop_common.blobs.bucket import URL_LASTS, StoreError
 from lingoloop_common.blobs.gcs import GcsBucket
 from lingoloop_common.lifecycle import running
 from lingoloop_common.settings import RecordingSettings, SettingsError, read_settings
@@ -109,6 +116,57 @@ async def test_a_join_that_was_broken_off_goes_with_its_recording(s3: S3) -> Non
     assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.name)
 
 
+async def test_a_write_that_meets_another_is_repeated_and_a_join_loses_nothing(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Amazon answers 409 when something else happens to the name at that moment: nobody knows then who wins."""
+    blobs = s3.opened()
+    met: list[str] = []
+    call = BaseClient._make_api_call
+
+    def meets_another(self: BaseClient, operation: str, given: dict[str, object]) -> object:
+        if operation in ("PutObject", "CompleteMultipartUpload") and operation not in met:
+            met.append(operation)
+            answer = {"Error": {"Code": "ConditionalRequestConflict", "Message": "met another"}}
+            raise ClientError(answer, operation)
+        return call(self, operation, given)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", meets_another)
+    async with running([blobs]):
+        with pytest.raises(StoreError):
+            await grown(blobs)
+        assert await blobs.length(NAME) == 2_100
+        await blobs.publish(NAME, FINAL)
+        assert await blobs.length(FINAL) == 2_100
+    assert s3.client.list_multipart_uploads(Bucket=s3.name).get("Uploads", []) == []
+
+
+async def test_what_is_published_is_never_seen_shorter_on_the_way(
+    gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a client that asks at that moment, or after a crash, is told to bring the rest once more."""
+    blobs = opened(blob_url=f"gs://{BUCKET}")
+    delete = GcsBucket.delete
+
+    def first_is_slow(self: GcsBucket, name: str, version: str | None = None) -> None:
+        if name.endswith("/00000000000000000000"):
+            time.sleep(0.3)
+        delete(self, name, version)
+
+    async with running([blobs]):
+        await blobs.begin(NAME)
+        await blobs.append(NAME, parts(b"a" * 5_000), offset=0, limit=9_000)
+        monkeypatch.setattr(GcsBucket, "delete", first_is_slow)
+        publishing = asyncio.create_task(blobs.publish(NAME, FINAL))
+        seen = set()
+        while not publishing.done():
+            with contextlib.suppress(BlobMissing):
+                seen.add(await blobs.length(NAME))
+        await publishing
+        assert seen == {5_000}
+        assert await blobs.length(FINAL) == 5_000
+
+
 async def test_what_lies_beside_the_prefix_is_not_touched(s3: S3) -> None:
     s3.client.put_object(Bucket=s3.name, Key="others", Body=b"x")
     blobs = s3.opened()
@@ -117,6 +175,50 @@ async def test_what_lies_beside_the_prefix_is_not_touched(s3: S3) -> None:
         assert [found.name async for page in blobs.found() for found in page] == [FINAL]
         await blobs.remove("audio")
     assert [item["Key"] for item in s3.client.list_objects_v2(Bucket=s3.name)["Contents"]] == ["others"]
+
+
+async def test_a_disk_without_room_for_a_copy_is_told_as_the_storages_failure(
+    gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other OSError is the database's for a worker, which gives the unit back then, uncounted, and takes it again."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    blobs = opened(blob_url=f"gs://{BUCKET}")
+    async with running([blobs]):
+        await grown(blobs)
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            async with blobs.local_path(FINAL):
+                pass
+
+
+async def test_a_copy_that_fails_writes_nothing_any_more(
+    gcs: FakeGcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is closed then, and the next to be opened has its number: another's copy."""
+    blobs = opened(blob_url=f"gs://{BUCKET}")
+    failed = threading.Event()
+    get = GcsBucket.get
+
+    def one_fails(self: GcsBucket, name: str, start: int, end: int) -> bytes:
+        if start == 0:
+            failed.set()
+            raise StoreError("the line broke")
+        failed.wait(10)
+        time.sleep(0.3)
+        return get(self, name, start, end)
+
+    async with running([blobs]):
+        await grown(blobs)
+        monkeypatch.setattr(GcsBucket, "get", one_fails)
+        with pytest.raises(StoreError, match="the line broke"):
+            async with blobs.local_path(FINAL):
+                pass
+        with (tmp_path / "another's").open("wb"):
+            await asyncio.sleep(0.6)
+    assert (tmp_path / "another's").read_bytes() == b""
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Copies of remote blobs: fetched once, bounded, gone with their blob and with their process."""
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lingoloop_common.blobs.copies import PREFIX, Copies
+from lingoloop_common.scratch import Scratch
 
 
 @pytest.fixture
@@ -85,6 +87,26 @@ async def test_a_fetch_that_fails_leaves_nothing(copies: Copies, folder: Path) -
         async with copies.copy("a", fetch):
             pass
     assert files(folder) == []
+
+
+def test_who_starts_at_the_same_moment_takes_no_folder_away(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, flock = Scratch("both-"), Scratch("both-"), fcntl.flock
+
+    def meanwhile(file: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            other.open()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    one.open()
+    assert one.folder.is_dir()
+    assert other.folder.is_dir()
+    one.close()
+    other.close()
+    assert list(folder.iterdir()) == []
 
 
 def test_copies_of_a_process_that_was_killed_are_removed_and_others_are_not(

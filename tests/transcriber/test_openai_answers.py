@@ -166,6 +166,19 @@ def test_what_is_no_answer_is_an_error(body: bytes) -> None:
         read_answer(body)
 
 
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"error": {"message": "the model is loading"}}', b'{"text": null}']
+)
+def test_an_answer_without_words_is_not_taken_for_silence(body: bytes) -> None:
+    with pytest.raises(EngineError, match="no text"):
+        read_answer(body)
+
+
+@pytest.mark.parametrize("answer", [{"text": ""}, {"segments": []}, {"words": []}])
+def test_nothing_said_is_an_answer(excerpt: Excerpt, answer: dict[str, Any]) -> None:
+    assert segments(excerpt, **answer) == []
+
+
 def test_null_is_nothing(excerpt: Excerpt) -> None:
     assert segments(excerpt, text="Hello", segments=None, words=None, language=None)[0].text == "Hello"
 

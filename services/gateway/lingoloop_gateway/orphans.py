@@ -29,7 +29,7 @@ FEW = 10
 """Recordings that may be orphans, whatever the number of others."""
 
 ROOT = re.compile(
-    r"((audio|uploads|imports|chunks|writing)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))(?:/.*)?"
+    r"((audio|uploads|imports|chunks|operations|writing)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))(?:/.*)?"
 )
 """The names of our blobs; what else lies in the store is not ours."""
 

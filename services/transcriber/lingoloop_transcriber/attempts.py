@@ -229,7 +229,14 @@ class Attempts:
         engine_ms = answer.fields["engine_ms"]
         metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
         segments = SEGMENTS.validate_python(answer.fields["segments"])
-        return Result(claim, segments, engine_ms, self._fleet_slots(), answer.raw)
+        return Result(
+            claim,
+            segments,
+            engine_ms,
+            self._fleet_slots(),
+            voices=answer.raw,
+            language=answer.fields.get("language"),
+        )
 
     async def _wait(self, job: Job, pending: Pending) -> None:
         """Store how far an operation is; if the database stays away, whoever is next finds what was begun."""
@@ -295,7 +302,9 @@ class Attempts:
             return math.inf
         if claim.kind in (UnitKind.PLAN, UnitKind.SPEAKERS):
             return (claim.duration_ms or 3_600_000) / 1000 / 100
-        return claim.cost * (self.pace.value or 1.0)
+        # An operation's looks cost nothing, and one that failed is begun once more at that price.
+        seconds = claim.samples / SAMPLE_RATE if claim.kind is UnitKind.OPERATION else claim.cost
+        return seconds * (self.pace.value or 1.0)
 
 
 def _asks_engine(claim: Claim) -> bool:

@@ -101,6 +101,8 @@ class Result:
     voices: bytes = b""
     counted: int = 0
     """Samples of the chunk that its progress has counted as done already."""
+    language: str | None = None
+    """What the engine found to be spoken, if it finds that with the words."""
 
 
 class Claims:
@@ -320,6 +322,9 @@ class Claims:
             slots = max(result.slots for result in results)
             closed: dict[int, bool] = {}
             for row, run in zip(changed, runs, strict=True):
+                found = [language for place in row["ended"] if (language := results[place - 1].language)]
+                if found and run["language"] is None:
+                    await connection.execute(SQL["note_language"], run["id"], found[0])
                 run = await self._wake(connection, run, slots)  # noqa: PLW2901
                 closed |= dict.fromkeys(row["ended"], False)
                 closed[row["ended"][-1]] = RunStatus(run["status"]).is_final

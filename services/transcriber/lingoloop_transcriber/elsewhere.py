@@ -14,6 +14,7 @@ from lingoloop_common.contracts.transcript import Segment, merge_channels, place
 from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind
 from lingoloop_common.errors import Busy, WorkError
 from lingoloop_common.lifecycle import background, end_task
+from lingoloop_common.scratch import Scratch
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Row
 from lingoloop_transcriber.claims import Claim, Result
@@ -30,6 +31,9 @@ LONGEST_PAUSE = 60.0
 LONGEST_WAIT = 26 * 3600.0
 """Seconds after which an operation is given up; Google's batches take 24 hours at most."""
 
+TWIN_LOOKS = 4
+"""Looks at which one that was begun twice is looked for: the first may fail, and who was taken for dead may go on after it."""
+
 LEFT_PAUSE = 2.0
 """Seconds between looks for operations that nobody needs any more."""
 
@@ -38,6 +42,10 @@ LEFT_LEASE = 60.0
 
 LEFT_LIMIT = 2 * LONGEST_WAIT
 """Seconds after its begin from which one is forgotten that cannot be ended: it has ended by itself."""
+
+
+PREFIX = "lingoloop-sounds-"
+"""Of the folder in which sound is written that is to be brought up."""
 
 
 def look_pause(looks: int, first: float) -> float:
@@ -53,6 +61,7 @@ class Elsewhere:
         self, rows: OperationRows, engine: Operations, blobs: Blobs, *, lane: str, poll: float
     ) -> None:
         self._rows, self._engine, self._blobs, self._lane, self._poll = rows, engine, blobs, lane, poll
+        self._scratch = Scratch(PREFIX)
         self._task: asyncio.Task[None] | None = None
 
     def longest_part(self, claim: Claim) -> tuple[int, UnitKind]:
@@ -66,6 +75,7 @@ class Elsewhere:
 
     async def start(self) -> None:
         """Let the engine be ready, and begin to look for what is left over."""
+        self._scratch.open()
         await self._engine.start()
         self._task = background(self._run(), name="operations")
 
@@ -73,6 +83,7 @@ class Elsewhere:
         """End; what is under way elsewhere goes on."""
         await end_task(self._task)
         await self._engine.stop()
+        self._scratch.close()
 
     async def carry_on(self, claim: Claim, slot: Slot) -> Result | Pending:
         """Begin a unit's operation, in a slot that writes its sound, or look at it.
@@ -104,7 +115,7 @@ class Elsewhere:
             log.info("took over an operation whose name was not stored")
             return self._pending(claim, row, found[0])
         wishes = Wishes.model_validate({"language": claim.language, **claim.options})
-        with tempfile.TemporaryDirectory(prefix="lingoloop-") as folder:
+        with tempfile.TemporaryDirectory(dir=self._scratch.folder) as folder:
             count = 1 if claim.chunk_channels is None else len(claim.chunk_channels)
             sounds = [Path(folder) / f"{number}.flac" for number in range(count)]
             request = {
@@ -122,7 +133,7 @@ class Elsewhere:
 
     async def _look(self, claim: Claim, row: Row) -> Result | Pending:
         try:
-            if row["begins"] > 1 and row["looks"] <= 1:
+            if row["begins"] > 1 and row["looks"] <= TWIN_LOOKS:
                 await self._end_twins(row["id"], row["name"])
             look = await self._engine.look(row["name"])
         except Refused:
@@ -169,7 +180,14 @@ class Elsewhere:
         ]
         if claim.chunk_channels is not None:
             placed = [merge_channels(dict(zip(claim.chunk_channels, placed, strict=True)), index, most=most)]
-        return Result(claim, placed[0], round(row["age"] * 1000), 1, counted=row["counted_samples"])
+        return Result(
+            claim,
+            placed[0],
+            round(row["age"] * 1000),
+            slots=1,
+            counted=row["counted_samples"],
+            language=look.language,
+        )
 
     async def _end_twins(self, key: UUID, name: str | None) -> None:
         """Cancel what was begun under a key beside the operation whose name is known."""

@@ -30,6 +30,9 @@ WITH result AS (
 )
 SELECT run.*, ARRAY(SELECT place FROM ended WHERE ended.run_id = run.id ORDER BY place) AS ended FROM run
 
+-- name: note_language
+UPDATE transcript_run SET language = $2 WHERE id = $1
+
 -- name: end_unit
 UPDATE unit SET state = 'done', message_id = NULL, holder = NULL, error_code = NULL, error_message = NULL
 WHERE id = $1 AND attempt = $2 AND state = 'running'

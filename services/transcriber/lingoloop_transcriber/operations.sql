@@ -15,10 +15,11 @@ FROM held JOIN chunk c USING (unit_id)
 
 -- name: wait
 -- Ends an attempt: the operation has the name $3, and is looked at again in $4 seconds. What the claim charged was for all of
--- it, so looks are free from now on.
+-- it, so looks are free from now on; and how long it waited until it was begun counts no more.
 WITH waiting AS (
     UPDATE unit SET
-        state = 'waiting', due_at = now() + make_interval(secs => $4), cost = 0, message_id = NULL, holder = NULL
+        state = 'waiting', due_at = now() + make_interval(secs => $4), cost = 0, refused_at = NULL, message_id = NULL,
+        holder = NULL
     WHERE id = $1 AND attempt = $2 AND state = 'running'
     RETURNING id
 )

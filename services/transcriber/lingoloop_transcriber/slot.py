@@ -19,6 +19,7 @@ from lingoloop_transcriber.decode import Samples, decode, decode_range, joined
 from lingoloop_transcriber.engines import (
     Engine,
     EngineError,
+    Finder,
     Piece,
     Refused,
     ServerBusy,
@@ -192,7 +193,8 @@ class SlotProcess:
         if fields["channels"] is not None:
             placed = [merge_channels(dict(zip(fields["channels"], placed, strict=True)), fields["index"])]
         found = SEGMENTS.dump_python(placed[0])
-        answer({"end": True, "segments": found, "engine_ms": engine_ms}, windows)
+        language = self._engine.found if isinstance(self._engine, Finder) else None
+        answer({"end": True, "segments": found, "engine_ms": engine_ms, "language": language}, windows)
 
     def _do_speakers(self, fields: dict[str, Any], answer: Answer) -> None:
         answer({"end": True, "turns": tell_apart(read_windows(base64.b64decode(fields["windows"])))}, b"")

@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
-import shutil
-import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lingoloop_common.scratch import Scratch
 from lingoloop_common.store.ids import new_id
 
 KEEP = 2 * 2**30
@@ -34,35 +31,20 @@ class Copies:
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
-        self._folder: Path | None = None
-        self._lock = -1
+        self._scratch = Scratch(PREFIX)
 
     def open(self) -> None:
         """Make the folder; remove those of processes that were killed."""
-        for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError):
-                lock = os.open(left, os.O_RDONLY)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whose process lives cannot be locked
-                    shutil.rmtree(left, ignore_errors=True)
-                finally:
-                    os.close(lock)
-        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = os.open(self._folder, os.O_RDONLY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._scratch.open()
 
     def close(self) -> None:
         """Remove the folder."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            os.close(self._lock)
-            self._folder = None
+        self._scratch.close()
 
     @contextlib.asynccontextmanager
     async def copy(self, name: str, fetch: Callable[[Path], Awaitable[None]]) -> AsyncIterator[Path]:
         """Give the copy of a blob, fetched if it is not there; two that want it at once fetch it once."""
-        assert self._folder is not None  # it was opened
-        copy = self._copies.setdefault(name, _Copy(self._folder / str(new_id())))
+        copy = self._copies.setdefault(name, _Copy(self._scratch.folder / str(new_id())))
         copy.readers += 1
         try:
             async with copy.fetching:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from lingoloop_common.blobs.bucket import Bucket, Taken
+from lingoloop_common.blobs.bucket import Bucket, StoreError, Taken
 from lingoloop_common.blobs.copies import Copies
 from lingoloop_common.blobs.names import being_written
 from lingoloop_common.blobs.objects import Objects
@@ -188,6 +188,8 @@ class RemoteBlobs:
                 )
             else:
                 await to_its_end(self._objects.call(self._bucket.join, pieces, final, labels or {}))
+        # The first goes first: without it nobody takes the others for all that has come.
+        await to_its_end(self._objects.delete(pieces[0]))
         await to_its_end(self._objects.purge(name))
 
     async def take_over(self, name: str, other: str) -> None:
@@ -210,7 +212,7 @@ class RemoteBlobs:
     @contextlib.asynccontextmanager
     async def local_path(self, name: str) -> AsyncIterator[Path]:
         """Give a blob as a file on this machine, for as long as the context lasts; raise BlobMissing."""
-        async with self._copies.copy(name, partial(self._fetch, name)) as path:
+        async with self._copies.copy(name, partial(self._copy, name)) as path:
             yield path
 
     async def delete(self, *names: str) -> None:
@@ -289,6 +291,15 @@ class RemoteBlobs:
             raise BlobMissing(name)
         return found
 
+    async def _copy(self, name: str, path: Path) -> None:
+        """Fetch a blob to a file; what this machine's disk refuses is raised as the store's failure, too."""
+        try:
+            await self._fetch(name, path)
+        except StoreError:
+            raise
+        except OSError as error:
+            raise StoreError(f"no copy can be written here: {error.strerror}") from error
+
     async def _fetch(self, name: str, path: Path) -> None:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
@@ -306,7 +317,10 @@ class RemoteBlobs:
             ]
             for first in range(0, len(wanted), AHEAD):
                 batch = [self._objects.call(fetch, *one) for one in wanted[first : first + AHEAD]]
-                await to_its_end(asyncio.gather(*batch))
+                # All of them, also when one fails: the file's number is soon another's, and they would write into that.
+                ended = await to_its_end(asyncio.gather(*batch, return_exceptions=True))
+                if failed := next(filter(None, ended), None):
+                    raise failed
         finally:
             os.close(file)
 

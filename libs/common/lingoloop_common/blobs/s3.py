@@ -6,6 +6,7 @@ What it has to support: conditional writes (`If-None-Match`, `If-Match`), and pa
 import base64
 import contextlib
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,7 +29,10 @@ READS = 3
 """How often a body that breaks off is read; the client itself repeats requests only until their answer begins."""
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
-TAKEN = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
+TAKEN = frozenset({"412", "PreconditionFailed"})
+
+CONFLICT, CONFLICTS, CONFLICT_PAUSE = "ConditionalRequestConflict", 3, 0.2
+"""Something else happens to the name at this moment: a write is made so often, with as many seconds between."""
 
 
 class S3Bucket:
@@ -65,10 +69,17 @@ class S3Bucket:
     ) -> None:
         given = {"IfNoneMatch": "*"} if new else {"IfMatch": over} if over else {}
         md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        with self._told(name):
-            self._client.put_object(
-                **self._key(name), Body=data, ContentMD5=md5, Metadata=_metadata(labels), **given
-            )
+        for left in reversed(range(CONFLICTS)):
+            with self._told(name):
+                try:
+                    self._client.put_object(
+                        **self._key(name), Body=data, ContentMD5=md5, Metadata=_metadata(labels), **given
+                    )
+                    return
+                except ClientError as error:
+                    if _code(error) != CONFLICT or not left:
+                        raise
+            time.sleep(CONFLICT_PAUSE)
 
     def get(self, name: str, start: int, end: int) -> bytes:
         if start >= end:

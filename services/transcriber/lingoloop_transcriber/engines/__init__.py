@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import UUID
 
 import numpy as np
@@ -77,12 +77,23 @@ class Engine(Protocol):
         """
 
 
+@runtime_checkable
+class Finder(Protocol):
+    """An engine that finds the language not before the words, but with them: `found` in the last piece, if it was asked."""
+
+    found: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An operation as it is now: how much of its sound is done, from 0 to 1, and each file's segments once it has ended."""
+    """An operation as it is now: how much of its sound is done, from 0 to 1.
+
+    Once it has ended, each file's segments, and the language that was found in them.
+    """
 
     progress: float
     segments: Sequence[list[Segment]] | None = None
+    language: str | None = None
 
 
 class Operations(Protocol):

@@ -51,7 +51,7 @@ class TimedText(_Lenient):
 class Answer(_Lenient):
     """An answer in `verbose_json`, or in `json`, which has the text alone."""
 
-    text: str = ""
+    text: str | None = None
     language: str | None = None
     segments: list[TimedText] | None = None
     words: list[TimedWord] | None = None
@@ -60,11 +60,16 @@ class Answer(_Lenient):
 def read_answer(body: bytes) -> Answer:
     """Read an answer; raise EngineError for what is none."""
     try:
-        return Answer.model_validate_json(body)
+        answer = Answer.model_validate_json(body)
     except ValidationError as error:
         [first, *_] = error.errors(include_input=False, include_url=False)
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise EngineError(f"the server's answer cannot be read: {place}: {first['msg']}") from None
+    if (
+        answer.text is None and answer.segments is None and answer.words is None
+    ):  # some tell errors with status 200
+        raise EngineError("the server's answer has no text")
+    return answer
 
 
 def segments_of(answer: Answer, excerpt: Excerpt, speech: Sequence[Span]) -> list[Segment]:

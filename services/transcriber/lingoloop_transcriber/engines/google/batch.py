@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,9 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.speech_v2 import SpeechAsyncClient
 from google.cloud.speech_v2.types import cloud_speech
 from google.longrunning import operations_pb2
+from google.protobuf.json_format import ParseError
 
 from lingoloop_common.contracts.engines import Wishes
-from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import EngineError, Look, OperationFailed
 from lingoloop_transcriber.engines.google.clients import speech_async_client
 from lingoloop_transcriber.engines.google.errors import error_of_status, translated
@@ -26,7 +27,7 @@ from lingoloop_transcriber.engines.google.recognition import (
 )
 from lingoloop_transcriber.engines.google.settings import google_settings
 from lingoloop_transcriber.engines.google.staging import Staging
-from lingoloop_transcriber.engines.google.words import segments_of
+from lingoloop_transcriber.engines.google.words import language_in, segments_of
 
 MARGIN = 30.0
 """Seconds below a model's limit at which recordings are cut."""
@@ -115,7 +116,7 @@ class Batch:
             return Look(_progress(operation))
         if operation.HasField("error"):
             raise OperationFailed(error_of_status(operation.error))
-        return Look(1.0, await self._segments(operation))
+        return await asyncio.to_thread(_heard, await self._results(operation))
 
     async def cancel(self, name: str) -> None:
         """Cancel it; Google refuses that for one that has ended."""
@@ -145,11 +146,11 @@ class Batch:
                 return
             request.page_token = page.next_page_token
 
-    async def _segments(self, operation: operations_pb2.Operation) -> list[list[Segment]]:
-        """Return each file's segments, in the order in which the files were named."""
+    async def _results(self, operation: operations_pb2.Operation) -> list[Any]:
+        """Return each file's results, in the order in which the files were named."""
         answer = cloud_speech.BatchRecognizeResponse.pb()()
         operation.response.Unpack(answer)
-        segments = []
+        results = []
         for uri in _uris(operation) or sorted(answer.results):
             if uri not in answer.results:
                 raise OperationFailed(EngineError("Google's answer is not about this recording"))
@@ -158,12 +159,12 @@ class Batch:
                 raise OperationFailed(error_of_status(file.error))
             if file.cloud_storage_result.uri:
                 text = await self._staging.read(file.cloud_storage_result.uri)
-                segments.append(await asyncio.to_thread(_segments_in, text))
+                results.append(await asyncio.to_thread(_results_in, text))
             else:
-                segments.append(await asyncio.to_thread(segments_of, file.inline_result.transcript.results))
-        if not segments:
+                results.append(file.inline_result.transcript.results)
+        if not results:
             raise OperationFailed(EngineError("Google's answer is empty"))
-        return segments
+        return results
 
 
 def _progress(operation: operations_pb2.Operation) -> float:
@@ -180,9 +181,17 @@ def _uris(operation: operations_pb2.Operation) -> list[str]:
     return [file.uri for file in _metadata(operation).batch_recognize_request.files]
 
 
-def _segments_in(text: bytes) -> list[Segment]:
-    results = cloud_speech.BatchRecognizeResults.from_json(text, ignore_unknown_fields=True)
-    return segments_of(cloud_speech.BatchRecognizeResults.pb(results).results)
+def _heard(files: Sequence[Any]) -> Look:
+    """Return what is said in files, by their results."""
+    return Look(1.0, [segments_of(file) for file in files], language_in(chain.from_iterable(files)))
+
+
+def _results_in(text: bytes) -> Any:
+    try:
+        results = cloud_speech.BatchRecognizeResults.from_json(text, ignore_unknown_fields=True)
+    except (ParseError, ValueError):
+        raise OperationFailed(EngineError("Google's result cannot be read")) from None
+    return cloud_speech.BatchRecognizeResults.pb(results).results
 
 
 def _metadata(operation: operations_pb2.Operation) -> Any:

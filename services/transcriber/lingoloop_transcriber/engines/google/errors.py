@@ -48,7 +48,9 @@ def engine_error(error: GoogleAPICallError) -> EngineError:
 
 def error_of_status(status: status_pb2.Status) -> EngineError:
     """Return what the error of an operation, or of a file in it, means."""
-    error: GoogleAPICallError = from_grpc_status(status.code, status.message)  # type: ignore[no-untyped-call]
+    info = error_details_pb2.RetryInfo()
+    details = [info for detail in status.details if detail.Unpack(info)]
+    error: GoogleAPICallError = from_grpc_status(status.code, status.message, details=details)  # type: ignore[no-untyped-call]
     return engine_error(error)
 
 

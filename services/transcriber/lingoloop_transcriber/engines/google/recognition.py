@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.cloud.speech_v2.types import cloud_speech
 
-from lingoloop_common.contracts.engines import Abilities, Ability, Wishes
+from lingoloop_common.contracts.engines import LANGUAGE, MULTI, Abilities, Ability, Wishes
 from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
 from lingoloop_transcriber.engines import Refused
 
@@ -48,6 +48,8 @@ LANGUAGES = {
 }  # fmt: skip
 """Google wants a region with each language; where none is said, this one. Others go to it as they are."""
 
+_OURS = {google.lower(): ours for ours, google in reversed(LANGUAGES.items())}
+
 BOOST = 10.0
 """How much likelier hot words are made, of 20."""
 
@@ -83,6 +85,14 @@ def language_codes(name: str, language: str | None, usual: Sequence[str]) -> lis
     raise Refused(
         f"the model {name} does not find out what is spoken: name the language, or set GOOGLE_SPEECH_LANGUAGES"
     )
+
+
+def language_of(code: str) -> str | None:
+    """Return in our codes what Google says is spoken; None for what is no code of ours."""
+    language, *rest = code.lower().split("-")
+    written = "-".join([language, *(part.upper() if len(part) == 2 else part.title() for part in rest)])
+    known = (_OURS.get(code.lower()), written, language)
+    return next((one for one in known if one and one != MULTI and LANGUAGE.fullmatch(one)), None)
 
 
 def recognition_config(

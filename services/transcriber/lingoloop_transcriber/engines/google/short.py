@@ -13,7 +13,7 @@ from lingoloop_transcriber.engines.google.clients import speech_client
 from lingoloop_transcriber.engines.google.errors import translated
 from lingoloop_transcriber.engines.google.recognition import abilities_of, model_name, recognition_config
 from lingoloop_transcriber.engines.google.settings import google_settings
-from lingoloop_transcriber.engines.google.words import segments_of
+from lingoloop_transcriber.engines.google.words import language_in, segments_of
 
 ANSWER_TIMEOUT = 120.0
 """Seconds for one answer."""
@@ -28,6 +28,7 @@ class Short:
     def __init__(self, model: str | None) -> None:
         self._settings = google_settings()
         self._model = model_name(model)
+        self.found: str | None = None
         self.abilities = abilities_of(self._model)
         try:
             self._client: speech_v2.SpeechClient = speech_client(self._settings)
@@ -50,4 +51,6 @@ class Short:
         )
         with translated():
             answer = self._client.recognize(request, retry=None, timeout=ANSWER_TIMEOUT)
-        return segments_of(cloud_speech.RecognizeResponse.pb(answer).results)
+        results = cloud_speech.RecognizeResponse.pb(answer).results
+        self.found = language_in(results)
+        return segments_of(results)

@@ -8,7 +8,7 @@ from typing import IO
 from google.api_core.exceptions import NotFound
 from google.cloud import storage
 
-from lingoloop_transcriber.engines import EngineError
+from lingoloop_transcriber.engines import EngineError, OperationFailed, Refused
 from lingoloop_transcriber.engines.google.errors import translated
 
 SLICE = 8 * 2**20
@@ -55,11 +55,11 @@ class Staging:
             raise
 
     async def read(self, uri: str) -> bytes:
-        """Return a whole object."""
+        """Return a whole object; raise OperationFailed when it is gone, or too large."""
         return await asyncio.to_thread(self._read, uri)
 
     async def remove_below(self, uri: str) -> None:
-        """Delete all objects in a folder."""
+        """Delete all objects in a folder, and what a bucket keeps of those before them."""
         await asyncio.to_thread(self._remove_below, uri)
 
     def _upload(self, path: Path, uri: str, stopped: threading.Event) -> int:
@@ -74,15 +74,18 @@ class Staging:
     def _read(self, uri: str) -> bytes:
         blob = storage.Blob.from_uri(uri, client=self._client)
         with translated():
-            blob.reload(timeout=TIMEOUT)
-            if (blob.size or 0) > RESULT_MOST:
-                raise EngineError("Google's result is too large")
-            return bytes(blob.download_as_bytes(timeout=TIMEOUT))
+            try:
+                blob.reload(timeout=TIMEOUT)
+                if (blob.size or 0) > RESULT_MOST:
+                    raise OperationFailed(Refused("Google's result is too large"))
+                return bytes(blob.download_as_bytes(timeout=TIMEOUT))
+            except NotFound:
+                raise OperationFailed(EngineError("Google's result is not in the bucket any more")) from None
 
     def _remove_below(self, uri: str) -> None:
         bucket, _, folder = uri.removeprefix("gs://").partition("/")
         with translated():
-            for blob in self._client.list_blobs(bucket, prefix=f"{folder}/", timeout=TIMEOUT):
+            for blob in self._client.list_blobs(bucket, prefix=f"{folder}/", versions=True, timeout=TIMEOUT):
                 try:
                     blob.delete(timeout=TIMEOUT)
                 except NotFound:

@@ -5,6 +5,7 @@ from itertools import groupby, takewhile
 from typing import Any
 
 from lingoloop_common.contracts.transcript import Segment, Word
+from lingoloop_transcriber.engines.google.recognition import language_of
 from lingoloop_transcriber.engines.sentences import make_segments
 
 NEAR = 40
@@ -43,6 +44,17 @@ def segments_of(results: Iterable[Any]) -> list[Segment]:
             )
         at = max(at, end)
     return segments
+
+
+def language_in(results: Iterable[Any]) -> str | None:
+    """Return what is spoken in the first of recognition results that has words, as far as it is told."""
+    said = (
+        result.language_code
+        for result in results
+        if result.language_code and any(one.transcript.strip() for one in result.alternatives[:1])
+    )
+    code = next(said, None)
+    return language_of(code) if code else None
 
 
 def _words(best: Any) -> list[tuple[Any, Word]]:
