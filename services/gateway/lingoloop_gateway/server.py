@@ -250,7 +250,7 @@ class Server:
         if name not in FORMATS:
             raise Problem("invalid_value", f"fmt must be one of {', '.join(FORMATS)}")
         original = flag_in_query(request, "original")
-        description = await self._runs.describe({**run, "speakers": {}} if original else run)
+        description = await self._runs.describe({**run, "speakers": {}, "edited": False} if original else run)
         headers = {
             "Content-Type": FORMATS[name].content_type,
             "Content-Disposition": f'attachment; filename="{run["id"]}.{name}"',
