@@ -49,17 +49,22 @@ export class Server {
       },
     );
     this.process = started;
-    const said: string[] = [];
+    this.invitation = '';
     const { stdout, stderr } = started;
     if (!stdout || !stderr) throw new Error('no pipes');
-    createInterface(stderr).on('line', (line) => {
-      said.push(line);
-      this.invitation = /http\S+#code=\S+/.exec(line)?.[0] ?? this.invitation;
+    const said: string[] = [];
+    const invited = new Promise<void>((told) => {
+      createInterface(stderr).on('line', (line) => {
+        said.push(line);
+        this.invitation ||= /http\S+#code=\S+/.exec(line)?.[0] ?? '';
+        if (this.invitation) told();
+      });
     });
     await new Promise<void>((ready, failed) => {
       createInterface(stdout).on('line', (line) => line.startsWith('ready ') && ready());
       started.once('exit', (code) => failed(new Error(`the server ended with ${code}:\n${said.join('\n')}`)));
     });
+    await invited;
   }
 
   /** Return a token as an operator makes one. */
