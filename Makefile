@@ -12,7 +12,7 @@ WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prun
 CODE = $(wildcard libs services tests bench examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up web test test-all test-servers check fmt lock bench chaos clean
+.PHONY: help setup demo up web screenshots test test-all test-servers check fmt lock bench chaos clean
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -68,6 +68,9 @@ check: setup ## lint, format, types, import rules, dead code, dependencies
 fmt: setup ## format the code, mend what can be mended
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+screenshots: setup web ## pictures of every page, in web/screenshots
+	cd web && LINGOLOOP_PYTHON=$(abspath $(BIN))/python npm run screenshots
 
 lock: ## pin requirements.in again (needs uv)
 	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
@@ -72,6 +72,30 @@ export class Server {
     const words = ['-m', 'lingoloop', 'token', '--data', this.folder, '--sub', sub, '--scope', scope];
     const { stdout } = await promisify(execFile)(PYTHON, words);
     return stdout.trim();
+  }
+
+  /** Send a recording, as a script would, and return its run's id; it is answered at once, however short it is. */
+  async upload(path: string, options: Settings = {}): Promise<string> {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ model: 'long', ...options })) form.set(name, value);
+    form.set('file', new Blob([await readFile(path)]), basename(path));
+    const answer = await this.call('/api/audios', { method: 'POST', body: form });
+    const { runId } = (await answer.json()) as { runId: string };
+    return runId;
+  }
+
+  /** Wait until a run has ended, by its stream. */
+  async ended(runId: string): Promise<void> {
+    const answer = await this.call(`/api/runs/${runId}/events`);
+    await answer.text(); // the stream ends with `done`
+  }
+
+  /** Call the API as the operator; throw where the answer is no success. */
+  async call(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { Authorization: `Bearer ${await this.token()}` };
+    const answer = await fetch(this.url + path, { ...init, headers });
+    if (!answer.ok) throw new Error(`${answer.status} for ${path}: ${await answer.text()}`);
+    return answer;
   }
 
   /** End it at once, as a crash would. */
