@@ -112,7 +112,7 @@ BAD_CODING = st.sampled_from(
 )
 QUERY_VALUE = TEXT.map(encoded) | BAD_CODING
 NAMES = ["limit", "cursor", "status", "fmt", "id", "code", "filename", "language", "engine", "model", "priority",
-         "force", "webhookUrl", "metadata", "access_token", "q", "original", "named"]  # fmt: skip
+         "force", "webhookUrl", "metadata", "access_token", "q", "original", "named", "lastEventId", "heartbeat"]  # fmt: skip
 QUERY = st.lists(st.tuples(st.sampled_from(NAMES) | QUERY_VALUE, QUERY_VALUE).map("=".join), max_size=4).map(
     "&".join
 )

@@ -31,7 +31,7 @@ async def ended_run(world: World, owner: str) -> str:
     return str(body["runId"])
 
 
-@pytest.mark.parametrize("named", ["", "?named=1"])
+@pytest.mark.parametrize("named", ["", "?named=1", "?heartbeat=1&lastEventId=2"])
 async def test_a_stream_is_passed_on_byte_for_byte_with_its_headers(world: World, named: str) -> None:
     owner = world.new_owner()
     run_id = await ended_run(world, owner)

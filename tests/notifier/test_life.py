@@ -43,6 +43,18 @@ async def test_a_quiet_stream_gets_comments_as_heartbeats(
         assert [frame.kind for frame in await listener.rest()] == ["done"]
 
 
+async def test_who_wants_to_see_heartbeats_gets_one_at_once_and_then_events_instead_of_comments(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "HEARTBEAT_SECONDS", 0.02)
+    async with world.listen(world.new_owner(), None, query="?heartbeat=1") as listener:
+        assert await listener.block() == b"retry: 2000\n"
+        assert await listener.block() == b"event: heartbeat\ndata: {}\n"
+        assert b'"snapshot"' in (await listener.block() or b"")
+        assert await listener.block() == b"event: heartbeat\ndata: {}\n"
+    assert listener.comments == []
+
+
 async def test_the_heartbeat_comes_every_15_seconds() -> None:
     assert outlet.HEARTBEAT_SECONDS == 15
 

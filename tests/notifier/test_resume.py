@@ -42,6 +42,23 @@ async def test_a_reconnect_with_the_last_id_of_a_live_run_waits_for_the_next_eve
     assert (frame.id, frame.kind) == ("2", "update")
 
 
+async def test_an_address_may_say_the_last_id_as_a_new_eventsource_cannot_in_a_header(world: World) -> None:
+    owner = world.new_owner()
+    run = await a_run_with_events(world, owner, 4)
+    async with world.listen(owner, run, query="?lastEventId=2") as listener:
+        assert [frame.id for frame in await listener.rest()] == ["3", "4"]
+    async with world.listen(owner, None, query="?lastEventId=3") as listener:
+        assert (await listener.next()).id == "4"
+
+
+async def test_of_two_last_ids_the_headers_counts(world: World) -> None:
+    """A browser comes again with the address that it was opened with, and a newer id in the header."""
+    owner = world.new_owner()
+    run = await a_run_with_events(world, owner, 4)
+    async with world.listen(owner, run, 3, query="?lastEventId=1") as listener:
+        assert [frame.id for frame in await listener.rest()] == ["4"]
+
+
 async def test_last_event_id_0_gives_all_events_from_1(world: World) -> None:
     owner = world.new_owner()
     run = await a_run_with_events(world, owner, 5)

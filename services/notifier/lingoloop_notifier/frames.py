@@ -5,6 +5,8 @@ from typing import NamedTuple
 from lingoloop_common.contracts.events import DONE, StreamError, encode
 
 HEARTBEAT = b": still here\n\n"
+SEEN_HEARTBEAT = b"event: heartbeat\ndata: {}\n\n"
+"""For scripts in a browser, from which an EventSource hides comments; those that only use `onmessage` do not get it."""
 
 UNAVAILABLE = StreamError(code="unavailable", message="events cannot be read right now; connect again")
 EXPIRED = StreamError(
@@ -14,10 +16,20 @@ EXPIRED = StreamError(
 
 
 class Form(NamedTuple):
-    """How a subscriber wishes its stream: with `event:` lines, in chunks (HTTP/1.1; RFC 9112, section 7.1)."""
+    """How a subscriber wishes its stream: with `event:` lines, in chunks (HTTP/1.1; RFC 9112, section 7.1), with beats seen."""
 
     named: bool
     chunked: bool
+    beats: bool = False
+
+    def opening(self, retry_ms: int) -> bytes:
+        """Return what comes before all frames; whoever wants to see heartbeats learns at once that bytes get through."""
+        return retry(retry_ms) + (SEEN_HEARTBEAT if self.beats else b"")
+
+    @property
+    def heartbeat(self) -> bytes:
+        """What keeps a quiet stream alive."""
+        return SEEN_HEARTBEAT if self.beats else HEARTBEAT
 
     def event(self, data: bytes, number: int, event_type: str) -> bytes:
         """Return the frame of an event."""

@@ -7,7 +7,7 @@ from typing import cast
 import structlog
 from aiohttp import web
 
-from lingoloop_notifier.frames import HEARTBEAT, Form
+from lingoloop_notifier.frames import Form
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Outlet(asyncio.Protocol):
             if self._transport.is_closing():
                 self.abort()
             else:
-                self.write(self.form.sent(HEARTBEAT))
+                self.write(self.form.sent(self.form.heartbeat))
 
     def end(self, last_words: bytes = b"") -> None:
         """Write what is left to say, and close."""

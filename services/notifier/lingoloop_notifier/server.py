@@ -90,7 +90,12 @@ class Server:
             leaving.callback(self._feed.drop, caller.owner)
 
             recent = partial(self._hub.ring.after, key)
-            form = Form(request.query.get("named") == "1", request.version >= HttpVersion11)
+            wishes = request.query
+            form = Form(
+                named=wishes.get("named") == "1",
+                chunked=request.version >= HttpVersion11,
+                beats=wishes.get("heartbeat") == "1",
+            )
             stream, last_id = Stream(history, recent, broadcast, form), _last_event_id(request)
             if last_id is not None and (missed := recent(last_id)) is not None:
                 parts = stream.resume(missed, last_id)
@@ -158,6 +163,10 @@ async def _taken(request: web.Request, write: Coroutine[Any, Any, None]) -> None
 
 
 def _last_event_id(request: web.Request) -> int | None:
-    """Return the id after which the client wants to go on; one that is no number is none."""
-    value = request.headers.get("Last-Event-ID", "")
+    """Return the id after which the client wants to go on; one that is no number is none.
+
+    A new EventSource cannot set the header, so the address may say it; when the browser comes again by itself with the same
+    address, its header is the newer one.
+    """
+    value = request.headers.get("Last-Event-ID") or request.query.get("lastEventId", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None

@@ -7,7 +7,7 @@ import structlog
 from lingoloop_common.contracts.events import DONE
 from lingoloop_common.store.database import BROKEN
 from lingoloop_notifier.broadcast import Broadcast
-from lingoloop_notifier.frames import UNAVAILABLE, Form, retry
+from lingoloop_notifier.frames import UNAVAILABLE, Form
 from lingoloop_notifier.history import History, Opening, Stored
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Stream:
 
     async def begin(self, opening: Opening, last_id: int | None) -> AsyncIterator[bytes]:
         """Yield all that was missed after `last_id`, or a fresh first frame where that is not kept."""
-        yield retry(RETRY_MS)
+        yield self._form.opening(RETRY_MS)
         try:
             page = await self._first_page(opening, last_id)
             if page is None or last_id is None:
@@ -61,7 +61,7 @@ class Stream:
 
     async def resume(self, missed: list[Stored], last_id: int) -> AsyncIterator[bytes]:
         """Yield what was missed after `last_id`, as memory had it."""
-        yield retry(RETRY_MS)
+        yield self._form.opening(RETRY_MS)
         try:
             self.last = last_id
             for part in self._tell(missed):

@@ -56,6 +56,16 @@ STREAM_PARAMETERS = (
         "The id of the last frame; what came after it is sent again.",
         place="header",
     ),
+    Parameter(
+        "lastEventId",
+        {"type": "string"},
+        "The same, for a new EventSource, which cannot set a header. The header counts where both are sent.",
+    ),
+    Parameter(
+        "heartbeat",
+        {"type": "string"},
+        "With `1` heartbeats are events named `heartbeat`, the first at once, which scripts in a browser see.",
+    ),
 )
 
 ABOUT_FRAMES = "Frames are described in `/api/asyncapi.json`."

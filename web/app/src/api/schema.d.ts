@@ -6973,6 +6973,10 @@ export interface operations {
             query?: {
                 /** @description With `1` each frame has an `event:` line. */
                 named?: string;
+                /** @description The same, for a new EventSource, which cannot set a header. The header counts where both are sent. */
+                lastEventId?: string;
+                /** @description With `1` heartbeats are events named `heartbeat`, the first at once, which scripts in a browser see. */
+                heartbeat?: string;
             };
             header?: {
                 /** @description The id of the last frame; what came after it is sent again. */
@@ -8686,6 +8690,10 @@ export interface operations {
             query?: {
                 /** @description With `1` each frame has an `event:` line. */
                 named?: string;
+                /** @description The same, for a new EventSource, which cannot set a header. The header counts where both are sent. */
+                lastEventId?: string;
+                /** @description With `1` heartbeats are events named `heartbeat`, the first at once, which scripts in a browser see. */
+                heartbeat?: string;
             };
             header?: {
                 /** @description The id of the last frame; what came after it is sent again. */
