@@ -80,7 +80,7 @@ def test_a_word_stretched_over_what_was_dropped_does_not_hide_it() -> None:
 
 def test_what_follows_closely_is_looked_at_with_it() -> None:
     words = [word(0.1, 0.9)]
-    speech = spans(0, 1, 2.0, 4.0, 4.4, 4.9, 5.2, 5.5)
+    speech = spans(0, 1, 2.0, 4.0, 6.4, 6.9, 7.2, 7.5)
     assert missed_speech(speech, words, least=1.0) == [speech[1:]]
     assert len(missed_speech(speech, [*words, word(4.05, 4.35)], least=0.5)) == 2
 

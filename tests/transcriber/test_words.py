@@ -57,7 +57,7 @@ def error_rate(clip: Clip, words: Sequence[Timed]) -> float:
 
 
 def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
-    clip = join(librivox_clips(), least_seconds=60, pause=0.1)
+    clip = join(librivox_clips(), least_seconds=90, pause=0.1)
     cuts = cuts_of(clip.samples)
     assert len(cuts) >= 3
     ours, direct = heard_in_chunks("tiny.en", clip.samples), heard_directly("tiny.en", clip.samples)

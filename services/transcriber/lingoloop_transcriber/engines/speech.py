@@ -20,8 +20,8 @@ VOICE_ACTIVITY = VadOptions(
 PART_LEAST = 0.2
 """Seconds that a part without a word lasts, at least."""
 
-APART = 1.0
-"""Seconds between two parts that have nothing to do with each other."""
+APART = 3.0
+"""Seconds between two parts that are looked at apart: with more to go by, more is understood."""
 
 GAP = 1.5
 """Seconds without speech in which somebody may be speaking quietly."""
