@@ -99,18 +99,31 @@ def join(clips: Iterable[Clip], *, least_seconds: float, pause: float = 0.8) -> 
 def mixed(clips: Sequence[Clip], minutes: float, seed: int) -> Clip:
     """Return at least `minutes` of the clips, all of them in one order after the other, with pauses of 0.3–2.5 s of quiet noise."""
     random = np.random.default_rng(seed)
-    pieces: list[Samples] = []
-    words: list[str] = []
-    size = 0
-    while size < minutes * 60 * RATE:
+    said: list[Clip] = []
+    while sum(clip.samples.size for clip in said) < minutes * 60 * RATE:
         for place in random.permutation(len(clips)):
-            pause = random.normal(0, 12, int(random.uniform(0.3, 2.5) * RATE)).astype(np.int16)
-            pieces += [clips[place].samples, pause]
-            words.append(clips[place].words)
-            size += clips[place].samples.size + pause.size
-            if size >= minutes * 60 * RATE:
+            said.append(_and_a_pause(clips[place], random))
+            if sum(clip.samples.size for clip in said) >= minutes * 60 * RATE:
                 break
-    return Clip(f"mix {seed}", np.concatenate(pieces), " ".join(words))
+    return _in_a_row(f"mix {seed}", said)
+
+
+def once(clips: Sequence[Clip], seed: int) -> Clip:
+    """Return each of the clips once, in an order of the seed's, with the same pauses: no recording says all of it again."""
+    random = np.random.default_rng(seed)
+    return _in_a_row(
+        f"order {seed}", [_and_a_pause(clips[place], random) for place in random.permutation(len(clips))]
+    )
+
+
+def _and_a_pause(clip: Clip, random: np.random.Generator) -> Clip:
+    pause = random.normal(0, 12, int(random.uniform(0.3, 2.5) * RATE)).astype(np.int16)
+    return Clip(clip.name, np.concatenate([clip.samples, pause]), clip.words)
+
+
+def _in_a_row(name: str, clips: Sequence[Clip]) -> Clip:
+    samples = np.concatenate([clip.samples for clip in clips])
+    return Clip(name, samples, " ".join(clip.words for clip in clips))
 
 
 def write_wav(path: Path, samples: Samples) -> Path:

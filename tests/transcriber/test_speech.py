@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingoloop_common.contracts.transcript import Word
+from lingoloop_common.contracts.units import SAMPLE_RATE
+from lingoloop_transcriber import split
 from lingoloop_transcriber.engines.decoder import LOOP_REPEATS, find_loop
 from lingoloop_transcriber.engines.sentences import LONG, TOO_LONG, make_segments
 from lingoloop_transcriber.engines.speech import LONGEST, Span, extent, halve, make_windows, missed_speech
@@ -35,20 +37,26 @@ def test_windows_hold_all_speech_in_order_and_none_is_too_long(speech: list[Span
     assert all(len(window) == 1 or extent(window).seconds <= LONGEST for window in windows)
 
 
+def test_a_chunk_is_one_window() -> None:
+    assert split.LONGEST <= LONGEST * SAMPLE_RATE
+    speech = spans(0, 7, 9, 9.5, 14, 28)
+    assert make_windows(speech) == [speech]
+
+
 def test_a_window_is_cut_in_the_longest_pause_near_its_middle() -> None:
-    speech = spans(0, 4, 4.2, 9, 9.8, 14, 14.3, 19)
+    speech = spans(0, 8, 8.2, 16, 16.8, 26, 26.3, 33)
     assert make_windows(speech) == [speech[:2], speech[2:]]
 
 
 def test_a_pause_at_the_edge_counts_less_than_one_in_the_middle() -> None:
-    speech = spans(0, 1, 1.5, 10, 10.3, 20)
+    speech = spans(0, 1, 1.5, 18, 18.3, 36)
     assert make_windows(speech) == [speech[:2], speech[2:]]
 
 
 def test_speech_without_a_pause_stays_whole_but_is_halved_when_it_must_be() -> None:
-    speech = spans(0, 20)
+    speech = spans(0, 30)
     assert make_windows(speech) == [speech]
-    assert halve(speech) == (spans(0, 10), spans(10, 20))
+    assert halve(speech) == (spans(0, 15), spans(15, 30))
 
 
 def test_nothing_is_missed_when_words_cover_it() -> None:
@@ -72,7 +80,7 @@ def test_a_word_stretched_over_what_was_dropped_does_not_hide_it() -> None:
 
 def test_what_follows_closely_is_looked_at_with_it() -> None:
     words = [word(0.1, 0.9)]
-    speech = spans(0, 1, 2.0, 4.0, 4.4, 4.9, 5.2, 5.5)
+    speech = spans(0, 1, 2.0, 4.0, 6.4, 6.9, 7.2, 7.5)
     assert missed_speech(speech, words, least=1.0) == [speech[1:]]
     assert len(missed_speech(speech, [*words, word(4.05, 4.35)], least=0.5)) == 2
 

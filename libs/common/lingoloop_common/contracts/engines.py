@@ -83,7 +83,7 @@ class Wishes(BaseModel):
     @classmethod
     def _with_commas(cls, value: object) -> object:
         return (
-            [word for part in value.split(",") if (word := part.strip())] if isinstance(value, str) else value
+            [word for part in value.split(",") if (word := plain(part))] if isinstance(value, str) else value
         )
 
     @field_validator("hotwords")

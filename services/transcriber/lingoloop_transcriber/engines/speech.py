@@ -10,8 +10,8 @@ from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber.engines import Sound
 from lingoloop_transcriber.loudness import raised
 
-LONGEST = 16.0
-"""Seconds in a window, at most: the encoder's cost and memory grow faster than that."""
+LONGEST = 28.0
+"""Seconds in a window, at most: a whole chunk, since the decoder drops and mistakes less the more it hears of what is said."""
 
 VOICE_ACTIVITY = VadOptions(
     threshold=0.5, min_silence_duration_ms=160, speech_pad_ms=100, max_speech_duration_s=LONGEST
@@ -20,8 +20,8 @@ VOICE_ACTIVITY = VadOptions(
 PART_LEAST = 0.2
 """Seconds that a part without a word lasts, at least."""
 
-APART = 1.0
-"""Seconds between two parts that have nothing to do with each other."""
+APART = 3.0
+"""Seconds between two parts that are looked at apart: with more to go by, more is understood."""
 
 GAP = 1.5
 """Seconds without speech in which somebody may be speaking quietly."""
