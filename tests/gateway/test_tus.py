@@ -358,10 +358,12 @@ async def test_more_at_once_than_there_are_connections_to_the_database_are_all_c
 
 async def test_the_same_bytes_again_are_given_the_run_that_is_there(tus: TusClient) -> None:
     runs, urls = [], []
-    for _ in range(2):
+    for reused in (None, "true"):
         urls.append(await tus.create(len(TALK), Upload_Metadata=metadata(filename="talk.wav")))
-        runs.append((await tus.patch(urls[-1], TALK, 0)).headers["Lingoloop-Run-Id"])
-    assert runs[0] == runs[1] == (await tus.head(urls[1])).headers["Lingoloop-Run-Id"]
+        for answer in (await tus.patch(urls[-1], TALK, 0), await tus.head(urls[-1])):
+            runs.append(answer.headers["Lingoloop-Run-Id"])
+            assert answer.headers.get("Lingoloop-Reused") == reused
+    assert len(set(runs)) == 1
     assert await tus.world.count("audio", tus.owner) == 1
     assert (await tus.send("DELETE", urls[1])).status_code == 204
     assert await tus.world.count("audio", tus.owner) == 1, "the recording is the first upload's"

@@ -6,6 +6,7 @@ the run and ends the upload; a request that finds all bytes and no run does that
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -33,6 +34,14 @@ HOPELESS = frozenset({"not_audio", "too_long"})
 """Problems of the bytes themselves: the upload is dropped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Became:
+    """The run that an upload has become; `reused` if it was there already, of another upload."""
+
+    run_id: UUID
+    reused: bool
+
+
 class Resumable:
     """An owner's uploads; each is a row of `upload`. `expires` is in seconds."""
 
@@ -51,7 +60,7 @@ class Resumable:
         self._database, self._lanes, self._quotas = database, lanes, quotas
         self._bytes, self._uploads = UploadBytes(blobs), uploads
         self._removals, self._max_bytes, self._expires = removals, max_bytes, expires
-        self._finishing: dict[UUID, asyncio.Future[UUID]] = {}
+        self._finishing: dict[UUID, asyncio.Future[Became]] = {}
 
     async def check(self, creation: Creation) -> None:
         """Look at what an upload shall become; raise Problem for an option that is wrong."""
@@ -151,8 +160,8 @@ class Resumable:
         limit = self._max_bytes if length is None else length
         return await self._bytes.append(upload["id"], parts, offset=offset, limit=limit, checksum=checksum)
 
-    async def finish(self, upload: Row) -> UUID | None:
-        """Return the run that an upload has become, all of whose bytes have come; None for one that is a part.
+    async def finish(self, upload: Row) -> Became | None:
+        """Return what an upload has become, all of whose bytes have come; None for one that is a part.
 
         Goes on to its end if the client goes away. If it is not a recording, the upload is dropped.
 
@@ -160,8 +169,7 @@ class Resumable:
             Problem: it cannot become a run.
         """
         if upload["run_id"] is not None:
-            run_id: UUID = upload["run_id"]
-            return run_id
+            return _became(upload)
         if upload["concat"] is not None and upload["parts"] is None:
             return None
         if (finishing := self._finishing.get(upload["id"])) is None:
@@ -169,7 +177,7 @@ class Resumable:
             finishing.add_done_callback(lambda _: self._finishing.pop(upload["id"], None))
         return await to_its_end(finishing)
 
-    async def _finish(self, upload: Row) -> UUID:
+    async def _finish(self, upload: Row) -> Became:
         upload_id, owner = upload["id"], upload["owner"]
         described = describe(upload["metadata"])
         if upload["parts"]:
@@ -190,12 +198,11 @@ class Resumable:
             if locked is None:
                 raise Problem("not_found", "the upload was ended meanwhile")
             if locked["run_id"] is not None:
-                run_id: UUID = locked["run_id"]
-                return run_id
+                return _became(locked)
             accepted = await self._uploads.place(connection, owner, received, described.options, examined)
             await connection.execute(SQL["end_upload"], upload_id, accepted.run_id, self._expires)
         await self._uploads.settle(received, accepted)
-        return accepted.run_id
+        return Became(accepted.run_id, accepted.reused)
 
     async def drop(self, upload: Row) -> None:
         """Forget an upload that has become no run, with its bytes and its parts."""
@@ -248,3 +255,8 @@ class Resumable:
         )
         await connection.execute(SQL["use_parts"], wanted, upload_id, self._expires)
         return upload_id
+
+
+def _became(upload: Row) -> Became:
+    # The recording of a run that was made for an upload has the upload's id.
+    return Became(upload["run_id"], reused=not upload["audio_there"])

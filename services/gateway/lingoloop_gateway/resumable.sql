@@ -25,7 +25,7 @@ FROM upload WHERE id = ANY($1::uuid[]) AND owner = $2 ORDER BY id FOR UPDATE
 UPDATE upload SET final_id = $2, expires_at = now() + make_interval(secs => $3) WHERE id = ANY($1::uuid[])
 
 -- name: lock_upload
-SELECT run_id FROM upload WHERE id = $1 FOR UPDATE
+SELECT run_id, EXISTS (SELECT FROM audio WHERE id = upload.id) AS audio_there FROM upload WHERE id = $1 FOR UPDATE
 
 -- name: end_upload
 -- It has become the run $2; the rest of its folder, and of its parts' folders, goes.

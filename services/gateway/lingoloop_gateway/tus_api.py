@@ -224,8 +224,9 @@ class TusApi:
 
     async def _state(self, upload: Row, *, whole: bool) -> dict[str, str]:
         """Return the headers that say what becomes of an upload; if all of it has come, see that it becomes a run."""
-        if whole and (run_id := await self._resumable.finish(upload)):
-            return {"Lingoloop-Run-Id": str(run_id)}
+        if whole and (became := await self._resumable.finish(upload)):
+            reused = {"Lingoloop-Reused": "true"} if became.reused else {}
+            return {"Lingoloop-Run-Id": str(became.run_id), **reused}
         return {"Upload-Expires": format_datetime(upload["expires_at"].astimezone(UTC), usegmt=True)}
 
 

@@ -16,6 +16,7 @@ HEADERS: Mapping[str, str] = {
     "Lingoloop-Run-Id": "The run's id in this API.",
     "Content-Security-Policy": "What the page may do: nothing but what it comes with, from here.",
     "Cache-Control": "For how long it may be kept.",
+    "Lingoloop-Reused": "`true`: the same bytes with the same options had this run already.",
     "Tus-Resumable": "The protocol's version.",
     "Tus-Version": "The versions that are spoken here.",
     "Tus-Extension": "The extensions that are spoken here.",

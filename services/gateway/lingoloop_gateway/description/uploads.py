@@ -7,7 +7,8 @@ from lingoloop_gateway.tus import ALGORITHMS, CONTENT_TYPE, VERSION
 ABOUT = (
     "See https://tus.io/protocols/resumable-upload. Of `Upload-Metadata`, `filename` (or `name`) and `filetype` (or `type`) "
     "tell of the file; all other keys are the options of `POST /api/audios`. Whatever has the last bytes come, answers with "
-    "`Lingoloop-Run-Id`; a client that lost that answer asks by HEAD. What is wrong with the recording is told then, too. "
+    "`Lingoloop-Run-Id`, and with `Lingoloop-Reused` if that run was there already; a client that lost that answer asks by "
+    "HEAD. What is wrong with the recording is told then, too. "
     "Without `Tus-Resumable`, or with another version, the answer is 412 and names those that are spoken by `Tus-Version`."
 )
 
@@ -56,7 +57,7 @@ OF_THE_LAST_BYTES = (
 OF_BYTES = ("unsupported_media_type", "locked", "checksum_mismatch", *OF_THE_LAST_BYTES)
 
 TUS = ("Tus-Resumable",)
-RUN_OR_END = ("Lingoloop-Run-Id", "Upload-Expires")
+RUN_OR_END = ("Lingoloop-Run-Id", "Lingoloop-Reused", "Upload-Expires")
 STATE = (
     "Upload-Offset",
     "Upload-Length",

@@ -4,6 +4,8 @@ export type Problem = {
   detail: string;
   fields?: Record<string, string>;
   requestId?: string;
+  /** Seconds to wait before asking again, where the answer says so. */
+  retryAfter?: number;
 };
 
 /** A call that was not answered with success; `status` is 0 where there was no answer at all. */
@@ -25,7 +27,8 @@ export async function readProblem(response: Response): Promise<Problem> {
     .json()
     .catch(() => null);
   const told = isProblem(found) ? found : { code: `http_${response.status}`, detail: response.statusText };
-  return requestId ? { ...told, requestId } : told;
+  const retryAfter = Number(response.headers.get('Retry-After'));
+  return { ...told, ...(requestId && { requestId }), ...(retryAfter && { retryAfter }) };
 }
 
 function isProblem(value: unknown): value is Problem {

@@ -134,7 +134,7 @@ export interface paths {
         put?: never;
         /**
          * Begin a resumable upload
-         * @description See https://tus.io/protocols/resumable-upload. Of `Upload-Metadata`, `filename` (or `name`) and `filetype` (or `type`) tell of the file; all other keys are the options of `POST /api/audios`. Whatever has the last bytes come, answers with `Lingoloop-Run-Id`; a client that lost that answer asks by HEAD. What is wrong with the recording is told then, too. Without `Tus-Resumable`, or with another version, the answer is 412 and names those that are spoken by `Tus-Version`.
+         * @description See https://tus.io/protocols/resumable-upload. Of `Upload-Metadata`, `filename` (or `name`) and `filetype` (or `type`) tell of the file; all other keys are the options of `POST /api/audios`. Whatever has the last bytes come, answers with `Lingoloop-Run-Id`, and with `Lingoloop-Reused` if that run was there already; a client that lost that answer asks by HEAD. What is wrong with the recording is told then, too. Without `Tus-Resumable`, or with another version, the answer is 412 and names those that are spoken by `Tus-Version`.
          */
         post: operations["post_api_uploads"];
         delete?: never;
@@ -4389,6 +4389,8 @@ export interface operations {
                     "Upload-Offset"?: string;
                     /** @description The run's id in this API. */
                     "Lingoloop-Run-Id"?: string;
+                    /** @description `true`: the same bytes with the same options had this run already. */
+                    "Lingoloop-Reused"?: string;
                     /** @description When it is forgotten, unless more of it comes. */
                     "Upload-Expires"?: string;
                     /** @description `true`: this `Idempotency-Key` was answered before, and nothing was made anew. */
@@ -5081,6 +5083,8 @@ export interface operations {
                     "Upload-Concat"?: string;
                     /** @description The run's id in this API. */
                     "Lingoloop-Run-Id"?: string;
+                    /** @description `true`: the same bytes with the same options had this run already. */
+                    "Lingoloop-Reused"?: string;
                     /** @description When it is forgotten, unless more of it comes. */
                     "Upload-Expires"?: string;
                     [name: string]: unknown;
@@ -5098,6 +5102,8 @@ export interface operations {
                     "Upload-Offset"?: string;
                     /** @description The run's id in this API. */
                     "Lingoloop-Run-Id"?: string;
+                    /** @description `true`: the same bytes with the same options had this run already. */
+                    "Lingoloop-Reused"?: string;
                     /** @description When it is forgotten, unless more of it comes. */
                     "Upload-Expires"?: string;
                     [name: string]: unknown;
@@ -6087,6 +6093,8 @@ export interface operations {
                     "Upload-Concat"?: string;
                     /** @description The run's id in this API. */
                     "Lingoloop-Run-Id"?: string;
+                    /** @description `true`: the same bytes with the same options had this run already. */
+                    "Lingoloop-Reused"?: string;
                     /** @description When it is forgotten, unless more of it comes. */
                     "Upload-Expires"?: string;
                     [name: string]: unknown;
@@ -6300,6 +6308,8 @@ export interface operations {
                     "Upload-Offset": string;
                     /** @description The run's id in this API. */
                     "Lingoloop-Run-Id"?: string;
+                    /** @description `true`: the same bytes with the same options had this run already. */
+                    "Lingoloop-Reused"?: string;
                     /** @description When it is forgotten, unless more of it comes. */
                     "Upload-Expires"?: string;
                     [name: string]: unknown;

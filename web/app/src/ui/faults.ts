@@ -17,8 +17,14 @@ const BY_STATUS: Record<number, [What, Todo]> = {
   429: ['busy', 'later'],
 };
 
+const BY_CODE: Record<string, [What, Todo]> = {
+  not_audio: ['notAudio', 'other'],
+  too_long: ['tooLong', 'smaller'],
+  storage_quota: ['full', 'delete'],
+};
+
 /** Return the keys of the texts that tell a person what went wrong, and what to do about it. */
 export function explained(error: Error): [What, Todo] {
   if (!(error instanceof ApiError)) return ['page', 'reload'];
-  return BY_STATUS[error.status] ?? ['server', 'later'];
+  return BY_CODE[error.problem.code] ?? BY_STATUS[error.status] ?? ['server', 'later'];
 }
