@@ -1327,6 +1327,7 @@ export interface components {
             model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
+            options: components["schemas"]["OptionsOfRun"];
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
@@ -1460,6 +1461,22 @@ export interface components {
             error: components["schemas"]["OpenAiFault"];
         };
         /**
+         * OptionsOfRun
+         * @description What was asked for, beside language, engine and model, as far as it is not the default.
+         */
+        OptionsOfRun: {
+            /** @default null */
+            task: "translate" | null;
+            /** @default null */
+            hotwords: string[] | null;
+            /** @default null */
+            diarize: true | null;
+            /** @default null */
+            channels: "separate" | null;
+            /** @default null */
+            track: number | null;
+        };
+        /**
          * PageSettings
          * @description What a page must know before anybody has signed in.
          */
@@ -1588,6 +1605,7 @@ export interface components {
             model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
+            options: components["schemas"]["OptionsOfRun"];
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
@@ -1806,6 +1824,7 @@ export interface components {
             model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
+            options: components["schemas"]["OptionsOfRun"];
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
@@ -6773,6 +6792,9 @@ export interface operations {
                      *           "engine": "whisper",
                      *           "model": "base",
                      *           "language": "en",
+                     *           "options": {
+                     *             "diarize": true
+                     *           },
                      *           "speakers": {
                      *             "A": "Ann"
                      *           },
@@ -7190,6 +7212,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
@@ -8446,6 +8471,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
@@ -8940,6 +8968,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
@@ -9192,6 +9223,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
