@@ -82,6 +82,22 @@ it('says of each run what it is of and how far it is', async () => {
   expect((await row('c.ogg')).queryByRole('progressbar')).toBeNull();
 });
 
+it('tells runs of one recording apart by what was asked for', async () => {
+  const options: Run['options'] = { ...aRun('a').options, task: 'translate', diarize: true };
+  runs = [aRun('a', { language: 'multi', options: { ...options, hotwords: ['Ann', 'Bob'] } })];
+  show();
+  const facts = (await row('a.ogg')).getByText('whisper base').parentElement as HTMLElement;
+  const texts = [...facts.querySelectorAll('span')].map((fact) => fact.textContent);
+  expect(texts).toEqual([
+    '1 min',
+    'several languages',
+    'whisper base',
+    'translated into English',
+    'speakers told apart',
+    '2 hot words',
+  ]);
+});
+
 it('moves on with the stream, without asking', async () => {
   runs = [aRun('a')];
   show();

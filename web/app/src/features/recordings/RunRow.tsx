@@ -34,23 +34,28 @@ export function RunRow({ run, query, onDelete }: Props) {
   );
 }
 
-/** Length, language, engine, moment; what is not known yet is left out. */
+/** Length, language, engine, options, moment: what tells runs of one recording apart. What is not known yet is left out. */
 function Facts({ run }: { run: Run }) {
   const { t, i18n } = useTranslation('recordings');
   const { language } = i18n;
+  const { task, diarize, channels, hotwords } = run.options;
+  const spoken = (code: string) => (code === 'multi' ? t('options.multi') : languageName(code, language));
   const facts = [
-    run.durationMs === null ? null : duration(run.durationMs, language),
-    run.language === null ? null : spoken(run.language),
+    run.durationMs !== null && duration(run.durationMs, language),
+    run.language && spoken(run.language),
     [run.engine, run.model].filter(Boolean).join(' '),
+    task === 'translate' && t('options.translate'),
+    diarize && t('options.diarize'),
+    channels === 'separate' && t('options.channels'),
+    hotwords && t('options.hotwords', { count: hotwords.length }),
   ];
-  function spoken(code: string): string {
-    return code === 'multi' ? t('languages.multi') : languageName(code, language);
-  }
   return (
     <p className={styles.facts}>
-      {facts.filter(Boolean).map((fact) => (
-        <span key={fact}>{fact}</span>
-      ))}
+      {facts
+        .filter((fact) => typeof fact === 'string')
+        .map((fact) => (
+          <span key={fact}>{fact}</span>
+        ))}
       <time dateTime={run.createdAt} title={new Date(run.createdAt).toLocaleString(language)}>
         {when(run.createdAt, language)}
       </time>

@@ -12,6 +12,7 @@ export function aRun(runId: string, more: Partial<Run> = {}): Run {
     engine: 'whisper',
     model: 'base',
     language: 'en',
+    options: { task: null, hotwords: null, diarize: null, channels: null, track: null },
     speakers: {},
     edited: false,
     metadata: {},
