@@ -169,6 +169,20 @@ it('says what went wrong, and tries again when told to', async () => {
   expect(screen.queryByRole('alert')).toBeNull();
 });
 
+it('reads the next page when told to', async () => {
+  const pages = [
+    { items: [aRun('a')], nextCursor: 'here' },
+    { items: [aRun('b')], nextCursor: null },
+  ];
+  for (const page of pages) server.mockImplementationOnce(async () => Response.json(page));
+  show();
+  fireEvent.click(await screen.findByRole('button', { name: 'Show more' }));
+  await row('b.ogg');
+  await row('a.ogg');
+  expect(screen.queryByRole('button', { name: 'Show more' })).toBeNull();
+  expect(new URL(server.mock.lastCall?.[0].url ?? '').searchParams.get('cursor')).toBe('here');
+});
+
 it('cancels, and shows what the server made of it', async () => {
   runs = [aRun('a')];
   show();

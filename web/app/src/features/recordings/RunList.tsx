@@ -15,14 +15,16 @@ export function RunList({ wanted, onShowAll, onDelete }: Props) {
   const { t } = useTranslation('recordings');
   const list = useInfiniteQuery(runList(wanted));
   const runs = runsOf(list.data);
+  // Where there is nothing to show, a person need not wait for the last try to learn that the first ones failed.
+  const error = list.error ?? (list.isPending ? list.failureReason : null);
   return (
     <>
-      {list.error && (
-        <Fault error={list.error}>
+      {error && (
+        <Fault error={error}>
           <Button onClick={() => void list.refetch()}>{t('tryAgain')}</Button>
         </Fault>
       )}
-      {list.isPending && <Skeleton />}
+      {list.isPending && !error && <Skeleton />}
       {runs.length > 0 && (
         <ul className={styles.list} aria-busy={list.isPlaceholderData}>
           {runs.map((run) => (
