@@ -17,6 +17,12 @@ export function RunList({ wanted, onShowAll, onDelete }: Props) {
   const runs = runsOf(list.data);
   // Where there is nothing to show, a person need not wait for the last try to learn that the first ones failed.
   const error = list.error ?? (list.isPending ? list.failureReason : null);
+  const showMore = async () => {
+    const { data } = await list.fetchNextPage();
+    const next = runsOf(data)[runs.length];
+    // Who came by keyboard goes on where the new ones begin; the button may be gone.
+    if (next) setTimeout(() => document.getElementById(`run-${next.runId}`)?.focus({ preventScroll: true }));
+  };
   return (
     <>
       {error && (
@@ -36,8 +42,8 @@ export function RunList({ wanted, onShowAll, onDelete }: Props) {
       {list.hasNextPage && (
         <Button
           className={styles.more}
-          disabled={list.isFetchingNextPage}
-          onClick={() => void list.fetchNextPage()}
+          aria-disabled={list.isFetchingNextPage}
+          onClick={() => void showMore()}
         >
           {t(list.isFetchingNextPage ? 'loading' : 'more')}
         </Button>
