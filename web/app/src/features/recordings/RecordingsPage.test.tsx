@@ -28,6 +28,19 @@ const events = {
   },
 };
 
+const ENGINES = {
+  default: { engine: 'whisper', model: 'base' },
+  items: [
+    {
+      engine: 'whisper',
+      model: 'base',
+      lane: 'whisper.base',
+      languages: null,
+      can: ['diarize'],
+      alive: true,
+    },
+  ],
+};
 const asked: string[] = [];
 let runs: Run[];
 
@@ -46,6 +59,7 @@ beforeEach(() => {
   beginSession({ token: 'made up', owner: 'ann', scopes: ['runs:read', 'runs:write'], expiresAt: null });
   server.mockImplementation(async (request) => {
     const { pathname, search } = new URL(request.url);
+    if (pathname === '/api/engines') return Response.json(ENGINES);
     asked.push(`${request.method} ${pathname}${decodeURIComponent(search)}`);
     return Response.json({ items: runs, nextCursor: null });
   });
@@ -217,4 +231,25 @@ it('says what a deletion removes, and shows its receipt', async () => {
   fireEvent.click(screen.getByRole('button', { name: 'Delete for good' }));
   expect(await screen.findByText('1,234 segments of text')).toBeTruthy();
   expect(screen.queryByRole('link', { name: 'a.ogg' })).toBeNull();
+});
+
+it('transcribes again with other options, and tells where that was done already', async () => {
+  runs = [aRun('a', { status: 'succeeded' })];
+  show();
+  fireEvent.click((await row('a.ogg')).getByRole('button', { name: 'Transcribe again a.ogg' }));
+  fireEvent.click(await screen.findByText('English · whisper · base'));
+  fireEvent.change(screen.getByLabelText('Speakers'), { target: { value: 'diarize' } });
+  server.mockImplementationOnce(async () => Response.json({ runId: 'old', reused: true }));
+  fireEvent.click(screen.getByRole('button', { name: 'Begin' }));
+  const link = await screen.findByRole('link', { name: 'Open it' });
+  expect(link.getAttribute('href')).toBe('/runs/old');
+
+  let wished: unknown;
+  server.mockImplementationOnce(async (request) => {
+    wished = await request.json();
+    return Response.json({ runId: 'new' }, { status: 202 });
+  });
+  fireEvent.click(screen.getByRole('button', { name: 'Transcribe again anyway' }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(wished).toMatchObject({ language: 'en', diarize: true, force: true });
 });

@@ -2,6 +2,7 @@ import { useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useTranslation } from 'react-i18next';
 import { AddRecordings } from '../uploads/AddRecordings';
+import { AgainDialog } from './AgainDialog';
 import { DeleteDialog } from './DeleteDialog';
 import { Ended } from './Ended';
 import styles from './RecordingsPage.module.css';
@@ -11,15 +12,18 @@ import { SearchBar } from './SearchBar';
 import { useLiveRuns } from './useLiveRuns';
 import { useWanted } from './wanted';
 
+/** What a dialog asks about a run. */
+type Asked = { what: 'again' | 'delete'; run: Run };
+
 /** The first page: adding recordings, and what has become of those that are there. */
 export function RecordingsPage() {
   const { t } = useTranslation('recordings');
   const [wanted, want] = useWanted();
-  const [deleting, setDeleting] = useState<Run | null>(null);
+  const [asked, setAsked] = useState<Asked | null>(null);
   const ended = useLiveRuns();
   const runs = useRef<HTMLElement>(null);
   const close = () => {
-    flushSync(() => setDeleting(null));
+    flushSync(() => setAsked(null));
     // The button that opened the dialog went with its row.
     if (document.activeElement === document.body) runs.current?.focus();
   };
@@ -29,10 +33,16 @@ export function RecordingsPage() {
       <AddRecordings />
       <section ref={runs} tabIndex={-1} className={styles.runs} aria-label={t('list')}>
         <SearchBar wanted={wanted} onWant={want} />
-        <RunList wanted={wanted} onShowAll={() => want({ q: '', status: '' })} onDelete={setDeleting} />
+        <RunList
+          wanted={wanted}
+          onShowAll={() => want({ q: '', status: '' })}
+          onAgain={(run) => setAsked({ what: 'again', run })}
+          onDelete={(run) => setAsked({ what: 'delete', run })}
+        />
       </section>
       <Ended runs={ended} />
-      {deleting && <DeleteDialog run={deleting} onClose={close} />}
+      {asked?.what === 'again' && <AgainDialog run={asked.run} onClose={close} />}
+      {asked?.what === 'delete' && <DeleteDialog run={asked.run} onClose={close} />}
     </div>
   );
 }

@@ -6,10 +6,10 @@ import styles from './RunActions.module.css';
 import { isOpen, type Run } from './runs';
 import { type Change, useRunChange } from './useRunChange';
 
-type Props = { run: Run; onDelete: () => void };
+type Props = { run: Run; onAgain: () => void; onDelete: () => void };
 
 /** What can be done with a run in the state that it is in, by who may. */
-export function RunActions({ run, onDelete }: Props) {
+export function RunActions({ run, onAgain, onDelete }: Props) {
   const { t } = useTranslation('recordings');
   const session = useSession();
   const change = useRunChange(run);
@@ -31,6 +31,11 @@ export function RunActions({ run, onDelete }: Props) {
             onClick={() => act(next)}
           >
             {t(`actions.${next}`)}
+          </Button>
+        )}
+        {!isOpen(run) && run.durationMs !== null && (
+          <Button kind="quiet" aria-label={t('actions.againOf', { name: run.filename })} onClick={onAgain}>
+            {t('actions.again')}
           </Button>
         )}
         <Button kind="quiet" aria-label={t('actions.deleteOf', { name: run.filename })} onClick={onDelete}>

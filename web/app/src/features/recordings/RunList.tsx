@@ -8,10 +8,15 @@ import { RunRow } from './RunRow';
 import { type Run, runList, runsOf } from './runs';
 import type { Wanted } from './wanted';
 
-type Props = { wanted: Wanted; onShowAll: () => void; onDelete: (run: Run) => void };
+type Props = {
+  wanted: Wanted;
+  onShowAll: () => void;
+  onAgain: (run: Run) => void;
+  onDelete: (run: Run) => void;
+};
 
 /** The runs that are wanted, the newest first; or why there are none. */
-export function RunList({ wanted, onShowAll, onDelete }: Props) {
+export function RunList({ wanted, onShowAll, onAgain, onDelete }: Props) {
   const { t } = useTranslation('recordings');
   const list = useInfiniteQuery(runList(wanted));
   const runs = runsOf(list.data);
@@ -34,7 +39,13 @@ export function RunList({ wanted, onShowAll, onDelete }: Props) {
       {runs.length > 0 && (
         <ul className={styles.list} aria-busy={list.isPlaceholderData}>
           {runs.map((run) => (
-            <RunRow key={run.runId} run={run} query={wanted.q} onDelete={() => onDelete(run)} />
+            <RunRow
+              key={run.runId}
+              run={run}
+              query={wanted.q}
+              onAgain={() => onAgain(run)}
+              onDelete={() => onDelete(run)}
+            />
           ))}
         </ul>
       )}
@@ -52,7 +63,7 @@ export function RunList({ wanted, onShowAll, onDelete }: Props) {
   );
 }
 
-function Nothing({ wanted, onShowAll }: Omit<Props, 'onDelete'>) {
+function Nothing({ wanted, onShowAll }: Pick<Props, 'wanted' | 'onShowAll'>) {
   const { t } = useTranslation('recordings');
   if (!wanted.q && !wanted.status) {
     return (

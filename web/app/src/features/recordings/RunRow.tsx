@@ -8,10 +8,10 @@ import styles from './RunRow.module.css';
 import { RunState } from './RunState';
 import { type Run, wasCanceled } from './runs';
 
-type Props = { run: Run; query: string; onDelete: () => void };
+type Props = { run: Run; query: string; onAgain: () => void; onDelete: () => void };
 
 /** One run: what it is of, how far it is, what can be done with it, where in it stands what was searched for. */
-export function RunRow({ run, query, onDelete }: Props) {
+export function RunRow({ run, query, onAgain, onDelete }: Props) {
   return (
     <li className={styles.row}>
       <div className={styles.what}>
@@ -23,7 +23,7 @@ export function RunRow({ run, query, onDelete }: Props) {
         <Facts run={run} />
       </div>
       <RunState run={run} />
-      <RunActions run={run} onDelete={onDelete} />
+      <RunActions run={run} onAgain={onAgain} onDelete={onDelete} />
       {run.error && run.status === 'failed' && !wasCanceled(run) && (
         <div className={styles.more}>
           <Cause error={run.error} />
