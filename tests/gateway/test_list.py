@@ -41,6 +41,7 @@ async def test_an_item_says_what_a_list_shows(idle_world: World) -> None:
     shown = {
         "filename": "Talk.wav", "sizeBytes": len(sound), "durationMs": 61_000, "status": "queued", "progress": 0,
         "language": "en", "engine": "simulated", "model": None, "error": None, "edited": False,
+        "options": {},
         "chunksDone": 0, "estimatedTimeRemaining": None,
     }  # fmt: skip
     assert {name: item[name] for name in shown} == shown

@@ -41,7 +41,7 @@ async def test_what_an_engine_cannot_do_is_refused_and_those_that_can_are_named(
     assert "these can: gifted" in body["detail"]
 
 
-async def test_what_it_can_do_is_kept_with_the_run(idle_world: World) -> None:
+async def test_what_it_can_do_is_kept_with_the_run_and_told(idle_world: World) -> None:
     await announce(idle_world, "gifted", Abilities(can=frozenset(Ability)))
     owner = idle_world.new_owner()
     accepted = await idle_world.accepted(
@@ -53,15 +53,11 @@ async def test_what_it_can_do_is_kept_with_the_run(idle_world: World) -> None:
         hotwords="one, two",
         channels="separate",
     )
-    row = await idle_world.database.pool.fetchrow(
-        "SELECT language, options FROM transcript_run WHERE owner = $1", owner
-    )
-    assert row is not None
-    assert (row["language"], row["options"]) == (
+    run = (await idle_world.get(owner, f"/api/runs/{accepted['runId']}")).json()
+    assert (run["language"], run["options"]) == (
         None,
         {"task": "translate", "hotwords": ["one", "two"], "channels": "separate"},
     )
-    assert accepted["runId"]
 
 
 async def test_hot_words_with_control_characters_are_kept_without(idle_world: World) -> None:

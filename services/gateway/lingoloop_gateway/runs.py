@@ -66,6 +66,7 @@ class Runs:
             "sizeBytes": run["size_bytes"],
             **engine_of(run["lane"]),
             "language": run["language"],
+            "options": run["options"],
             "speakers": run["speakers"],
             "edited": run["edited"],
             "metadata": run["metadata"],

@@ -54,6 +54,7 @@ DESCRIBED = {
     "engine": "whisper",
     "model": "base",
     "language": "en",
+    "options": {"diarize": True},
     "speakers": {"A": "Ann"},
     "edited": False,
     "metadata": METADATA,

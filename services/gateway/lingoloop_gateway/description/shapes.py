@@ -99,6 +99,16 @@ class Receipt(Shape):
     deleted_at: datetime
 
 
+class OptionsOfRun(Shape):
+    """What was asked for, beside language, engine and model, as far as it is not the default."""
+
+    task: Literal["translate"] | None = left_out()
+    hotwords: list[str] | None = left_out()
+    diarize: Literal[True] | None = left_out()
+    channels: Literal["separate"] | None = left_out()
+    track: int | None = left_out()
+
+
 class Run(Shape, RunState):
     """A run: one transcription of an audio."""
 
@@ -113,6 +123,7 @@ class Run(Shape, RunState):
     language: str | None
     """As asked for, or as found."""
 
+    options: OptionsOfRun
     speakers: dict[str, str]
     """The names that were given to speakers, by label."""
 

@@ -1327,6 +1327,7 @@ export interface components {
             model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
+            options: components["schemas"]["OptionsOfRun"];
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
@@ -1460,6 +1461,22 @@ export interface components {
             error: components["schemas"]["OpenAiFault"];
         };
         /**
+         * OptionsOfRun
+         * @description What was asked for, beside language, engine and model, as far as it is not the default.
+         */
+        OptionsOfRun: {
+            /** @default null */
+            task: "translate" | null;
+            /** @default null */
+            hotwords: string[] | null;
+            /** @default null */
+            diarize: true | null;
+            /** @default null */
+            channels: "separate" | null;
+            /** @default null */
+            track: number | null;
+        };
+        /**
          * PageSettings
          * @description What a page must know before anybody has signed in.
          */
@@ -1588,6 +1605,7 @@ export interface components {
             model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
+            options: components["schemas"]["OptionsOfRun"];
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
@@ -1806,6 +1824,7 @@ export interface components {
             model: string | null;
             /** @description As asked for, or as found. */
             language: string | null;
+            options: components["schemas"]["OptionsOfRun"];
             /** @description The names that were given to speakers, by label. */
             speakers: {
                 [key: string]: string;
@@ -6783,6 +6802,9 @@ export interface operations {
                      *           "engine": "whisper",
                      *           "model": "base",
                      *           "language": "en",
+                     *           "options": {
+                     *             "diarize": true
+                     *           },
                      *           "speakers": {
                      *             "A": "Ann"
                      *           },
@@ -7200,6 +7222,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
@@ -8456,6 +8481,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
@@ -8950,6 +8978,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
@@ -9202,6 +9233,9 @@ export interface operations {
                      *       "engine": "whisper",
                      *       "model": "base",
                      *       "language": "en",
+                     *       "options": {
+                     *         "diarize": true
+                     *       },
                      *       "speakers": {
                      *         "A": "Ann"
                      *       },
