@@ -1,0 +1,95 @@
+import { useTranslation } from 'react-i18next';
+import { Button } from '../../ui/Button';
+import { Fault } from '../../ui/Fault';
+import { percent, timeLeft } from '../../ui/format';
+import { remedyOf } from './causes';
+import styles from './RunState.module.css';
+import type { Run, useRun } from './run';
+
+type Props = Pick<ReturnType<typeof useRun>, 'trouble' | 'cancel' | 'retry'> & {
+  run: Run;
+  mayWrite: boolean;
+};
+
+/** How far the run is, or why it failed, and what can be done about it. Nothing once it has succeeded. */
+export function RunState({ run, trouble, cancel, retry, mayWrite }: Props) {
+  const error = cancel.error ?? retry.error;
+  return (
+    <>
+      {run.status === 'failed' ? (
+        <Failure run={run}>
+          {mayWrite && (
+            <Button kind="primary" onClick={() => retry.mutate()} disabled={retry.isPending}>
+              <RetryText run={run} />
+            </Button>
+          )}
+        </Failure>
+      ) : (
+        run.status !== 'succeeded' && (
+          <Progress run={run} interrupted={trouble !== null}>
+            {mayWrite && (
+              <Button onClick={() => cancel.mutate()} disabled={cancel.isPending || cancel.isSuccess}>
+                <CancelText pending={cancel.isPending || cancel.isSuccess} />
+              </Button>
+            )}
+          </Progress>
+        )
+      )}
+      {error && <Fault error={error} />}
+    </>
+  );
+}
+
+function RetryText({ run }: { run: Run }) {
+  const { t } = useTranslation('transcript');
+  return t(run.error?.code === 'canceled' ? 'failed.goOn' : 'failed.retry');
+}
+
+function CancelText({ pending }: { pending: boolean }) {
+  const { t } = useTranslation('transcript');
+  return t(pending ? 'progress.cancelling' : 'progress.cancel');
+}
+
+type ProgressProps = { run: Run; interrupted: boolean; children: React.ReactNode };
+
+function Progress({ run, interrupted, children }: ProgressProps) {
+  const { t, i18n } = useTranslation('transcript');
+  const { t: ui } = useTranslation('ui');
+  const { status, progress, queuePosition, estimatedTimeRemaining: left, chunksDone, chunksTotal } = run;
+  const facts = [
+    queuePosition !== null && status === 'queued' && t('progress.place', { place: queuePosition }),
+    status === 'processing' && percent(progress, i18n.language),
+    chunksTotal !== null && t('progress.chunks', { done: chunksDone, count: chunksTotal }),
+    left !== null && timeLeft(left, ui),
+  ].filter((fact) => fact !== false);
+  return (
+    <section className={styles.state} aria-label={t('progress.title')}>
+      <div className={styles.line}>
+        <strong role="status">{t(status === 'queued' ? 'progress.queued' : 'progress.processing')}</strong>
+        <span className={styles.facts}>{facts.join(' · ')}</span>
+        {children}
+      </div>
+      <progress max={100} value={progress} aria-label={t('progress.title')} />
+      {interrupted && <p className={styles.note}>{t('progress.interrupted')}</p>}
+    </section>
+  );
+}
+
+function Failure({ run, children }: { run: Run; children: React.ReactNode }) {
+  const { t } = useTranslation('transcript');
+  const { code = 'internal_error', message = '' } = run.error ?? {};
+  const canceled = code === 'canceled';
+  return (
+    <section
+      className={canceled ? styles.state : `${styles.state} ${styles.bad}`}
+      aria-label={t('failed.title')}
+    >
+      <div className={styles.line}>
+        <strong role="status">{t(canceled ? 'failed.canceled' : 'failed.title')}</strong>
+        {children}
+      </div>
+      <p>{t(`failed.remedies.${remedyOf(code)}`)}</p>
+      {!canceled && <p className={styles.note}>{t('failed.cause', { message, code })}</p>}
+    </section>
+  );
+}

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { colourOf, newLabel, speakerOf, speakersOf } from './speakers';
+
+const said = (more: object) => ({ index: 0, start: 0, end: 0, text: '', ...more });
+
+it.each([
+  [{ speaker: '1', channel: 0 }, '1'],
+  [{ channel: 0 }, 'Channel 0'],
+  [{ speaker: null, channel: null }, null],
+  [{}, null],
+])('%j is said by %s', (more, label) => {
+  expect(speakerOf(said(more))).toBe(label);
+});
+
+it('speakers are listed in the order of their first words', () => {
+  expect(
+    speakersOf([said({ speaker: '2' }), said({}), said({ speaker: '1' }), said({ speaker: '2' })]),
+  ).toEqual(['2', '1']);
+});
+
+it.each([
+  [[], '1'],
+  [['1', '2'], '3'],
+  [['2', 'Ann'], '1'],
+])('a new speaker beside %j is %s', (labels, label) => {
+  expect(newLabel(labels)).toBe(label);
+});
+
+it('each of eight speakers has a colour of its own', () => {
+  const labels = Array.from({ length: 9 }, (_, place) => `${place}`);
+  expect(new Set(labels.slice(0, 8).map((label) => colourOf(label, labels))).size).toBe(8);
+  expect(colourOf('8', labels)).toBe(0);
+});
