@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { Button } from '../../ui/Button';
 import styles from './FindBox.module.css';
 import { MOST } from './find';
+import { isTyping } from './shortcuts';
 
 type Props = {
   text: string;
@@ -27,8 +28,7 @@ export function FindBox({ text, onText, count, place, onPlace }: Props) {
   useEffect(() => {
     // As in many readers; Ctrl+F stays the browser's.
     const press = (event: globalThis.KeyboardEvent) => {
-      const writes = event.target instanceof Element && event.target.closest('input, textarea, select');
-      if (event.key !== '/' || writes || document.querySelector('dialog[open]')) return;
+      if (event.key !== '/' || isTyping(event.target)) return;
       event.preventDefault();
       field.current?.focus();
     };

@@ -1,6 +1,6 @@
+import type { TFunction } from 'i18next';
 import { memo, useMemo } from 'react';
-import { useTranslation } from 'react-i18next';
-import { clock, percent } from '../../ui/format';
+import { clock } from '../../ui/format';
 import { cut, type Match } from './find';
 import { momentHash } from './moments';
 import styles from './SegmentRow.module.css';
@@ -10,6 +10,10 @@ import type { Names } from './speakers';
 import { piecesOf, UNSURE } from './words';
 
 type Props = {
+  /** Given, for a row that is scrolled into the page has no time to ask for it. */
+  t: TFunction<'transcript'>;
+  /** The page's language, not the text's. */
+  language: string;
   segment: Segment;
   head: string | null;
   labels: readonly string[];
@@ -25,16 +29,18 @@ const NONE: readonly Match[] = [];
 
 /** A segment: when it is said, by whom, and its words. */
 export const SegmentRow = memo(function SegmentRow({ segment, head, onPlay, onEdit, ...shown }: Props) {
-  const { t, i18n } = useTranslation('transcript');
+  const { t, language } = shown;
   const at = clock(segment.start);
   return (
     <div className={styles.segment} data-segment={segment.index}>
-      {head !== null && <Speaker label={head} labels={shown.labels} names={shown.names} />}
+      {head !== null && (
+        <Speaker label={head} labels={shown.labels} names={shown.names} t={t} language={language} />
+      )}
       <a
         className={styles.time}
         href={momentHash(segment.start)}
         aria-label={t('playFrom', { at })}
-        lang={i18n.language}
+        lang={language}
         onClick={(event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
@@ -46,12 +52,12 @@ export const SegmentRow = memo(function SegmentRow({ segment, head, onPlay, onEd
       <p className={styles.text}>
         <Words {...shown} segment={segment} />
         {segment.text === '' && (
-          <span className={styles.note} lang={i18n.language}>
+          <span className={styles.note} lang={language}>
             {t('nothingSaid')}
           </span>
         )}
         {segment.edited && (
-          <span className={styles.note} lang={i18n.language} title={t('editedTitle')}>
+          <span className={styles.note} lang={language} title={t('editedTitle')}>
             {' '}
             {t('edited')}
           </span>
@@ -61,7 +67,7 @@ export const SegmentRow = memo(function SegmentRow({ segment, head, onPlay, onEd
         <button
           type="button"
           className={styles.edit}
-          lang={i18n.language}
+          lang={language}
           aria-label={t('editAt', { at })}
           title={t('edit')}
           onClick={() => onEdit(segment)}
@@ -82,10 +88,9 @@ export const SegmentRow = memo(function SegmentRow({ segment, head, onPlay, onEd
   );
 });
 
-type WordsProps = Pick<Props, 'segment' | 'unsure' | 'matches' | 'current'>;
+type WordsProps = Pick<Props, 't' | 'segment' | 'unsure' | 'matches' | 'current'>;
 
-function Words({ segment, unsure, matches = NONE, current }: WordsProps) {
-  const { t, i18n } = useTranslation('transcript');
+function Words({ t, segment, unsure, matches = NONE, current }: WordsProps) {
   const { text, words = [] } = segment;
   const pieces = useMemo(() => piecesOf(text, words), [text, words]);
   return pieces.map(({ from, to, word }) => {
@@ -106,7 +111,7 @@ function Words({ segment, unsure, matches = NONE, current }: WordsProps) {
         key={from}
         data-word={word}
         className={doubt ? styles.unsure : undefined}
-        title={doubt ? t('sure', { share: percent(sure * 100, i18n.language) }) : undefined}
+        title={doubt ? t('sure', { share: Math.round(sure * 100) }) : undefined}
       >
         {inside}
       </span>

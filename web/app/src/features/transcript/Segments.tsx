@@ -3,6 +3,7 @@ import {
   type MouseEvent,
   type Ref,
   useCallback,
+  useEffect,
   useImperativeHandle,
   useLayoutEffect,
   useRef,
@@ -43,15 +44,16 @@ type Props = {
 
 /** The text, as far as it is there. Only the rows near what is seen are in the page. */
 export function Segments({ ref, rows, segments, playback, editing, ...shown }: Props) {
-  const { t } = useTranslation('transcript');
+  const { t, i18n } = useTranslation('transcript');
   const list = useRef<HTMLOListElement>(null);
   const margin = useTopOf(list);
+  const [columns] = useState(columnsOfPage);
   const edited = rows.findIndex((row) => row.key === editing?.open?.before.index);
   const virtual = useWindowVirtualizer<HTMLLIElement>({
     count: rows.length,
-    estimateSize: (place) => estimate(rows[place]),
+    estimateSize: (place) => estimate(rows[place], columns),
     getItemKey: (place) => rows[place]?.key ?? place,
-    overscan: 10,
+    overscan: 6,
     scrollMargin: margin,
     anchorTo: 'end', // What comes in above what one reads does not move it.
     directDomUpdates: true,
@@ -65,6 +67,7 @@ export function Segments({ ref, rows, segments, playback, editing, ...shown }: P
     },
     [rows, virtual],
   );
+  useReturn(list, editing?.open?.before.index);
   const showPlaying = usePlayingWord({ list, segments, playback, scrollTo });
   useImperativeHandle(ref, () => ({ reveal: scrollTo, showPlaying }), [scrollTo, showPlaying]);
   const play = useCallback((segment: Segment) => playback.playFrom(segment.start), [playback]);
@@ -116,6 +119,8 @@ export function Segments({ ref, rows, segments, playback, editing, ...shown }: P
               />
             ) : (
               <SegmentRow
+                t={t}
+                language={i18n.language}
                 segment={row.segment}
                 head={row.head}
                 labels={shown.labels}
@@ -149,14 +154,29 @@ function useTopOf(element: { current: HTMLElement | null }): number {
   return top;
 }
 
+/** When a segment is no longer edited, let the keyboard go on where it was. */
+function useReturn(list: { current: HTMLElement | null }, index: number | undefined): void {
+  const before = useRef(index);
+  useEffect(() => {
+    if (before.current !== undefined && index === undefined)
+      list.current?.querySelector<HTMLElement>(`[data-segment="${before.current}"] button`)?.focus();
+    before.current = index;
+  }, [list, index]);
+}
+
 function withRow(places: number[], place: number): number[] {
   if (place < 0 || places.includes(place)) return places;
   return [...places, place].sort((one, other) => one - other);
 }
 
 /** Pixels that a row will about need; it is measured once it is in the page. */
-function estimate(row: Row | undefined): number {
-  if (row?.kind !== 'segment') return 56;
-  const lines = Math.ceil(row.segment.text.length / Math.max(20, Math.min(90, innerWidth / 10)));
-  return 16 + 28 * lines + (row.head === null ? 0 : 36);
+function estimate(row: Row | undefined, columns: number): number {
+  if (row?.kind !== 'segment') return 48;
+  const lines = Math.max(1, Math.ceil(row.segment.text.length / columns));
+  return 8 + 28 * lines + (row.head === null ? 0 : 40);
+}
+
+/** About how many letters of a line there is room for. Asked once: asking lays the page out. */
+function columnsOfPage(): number {
+  return Math.max(20, Math.min(95, innerWidth / 11));
 }

@@ -15,7 +15,7 @@ type Props = { runId: string; labels: readonly string[]; names: Names; onClose: 
 
 /** Where a person says what the speakers are called. */
 export function SpeakerNames({ runId, labels, names, onClose }: Props) {
-  const { t } = useTranslation('transcript');
+  const { t, i18n } = useTranslation('transcript');
   const [draft, setDraft] = useState(names);
   const { mutate, error } = useSpeakerNames(runId);
   const submit = (event: FormEvent) => {
@@ -28,7 +28,7 @@ export function SpeakerNames({ runId, labels, names, onClose }: Props) {
         <p>{t('speakers.text')}</p>
         {labels.map((label) => (
           <label key={label} className={styles.name}>
-            <Speaker label={label} labels={labels} names={{}} />
+            <Speaker label={label} labels={labels} names={{}} t={t} language={i18n.language} />
             <input
               value={draft[label] ?? ''}
               maxLength={LONGEST}

@@ -57,12 +57,13 @@ export function useRun(runId: string) {
     };
   }, [client, runId, subscribeToRun, round]);
 
+  const cancel = useMutation({ mutationFn: () => api.POST('/api/runs/{run_id}/cancel', path) });
   const again = async () => {
+    cancel.reset();
     setLive(null);
     setRound((before) => before + 1);
     await client.invalidateQueries({ queryKey: keyOf(runId) });
   };
-  const cancel = useMutation({ mutationFn: () => api.POST('/api/runs/{run_id}/cancel', path) });
   const retry = useMutation({
     mutationFn: () => api.POST('/api/runs/{run_id}/retry', path),
     onSuccess: again,

@@ -38,9 +38,14 @@ export function useShortcuts(playback: Playback): void {
   }, [playback]);
 }
 
+/** Whether a key that is pressed there is written, or chooses, or belongs to a dialog. */
+export function isTyping(target: EventTarget | null): boolean {
+  const fields = 'textarea, select, input:not([type=range], [type=checkbox]), [contenteditable]';
+  if (!(target instanceof Element) || document.querySelector('dialog[open]')) return true;
+  return target.closest(fields) !== null;
+}
+
 function isTaken({ target, key, defaultPrevented }: KeyboardEvent): boolean {
-  if (defaultPrevented || !(target instanceof Element) || document.querySelector('dialog[open]')) return true;
-  if (target.closest('textarea, select, input:not([type=range], [type=checkbox]), [contenteditable]'))
-    return true;
-  return key === ' ' && target.closest('button, summary, input[type=checkbox]') !== null;
+  if (defaultPrevented || isTyping(target)) return true;
+  return key === ' ' && (target as Element).closest('button, summary, input[type=checkbox]') !== null;
 }

@@ -41,7 +41,11 @@ export function newLabel(labels: readonly string[]): string {
   return `${number}`;
 }
 
-/** Return which colour a speaker has; with more speakers than colours some share one, and names still tell them apart. */
+/**
+ * Return which colour a speaker has: by the label's number, so that it stays whoever else is heard. With more speakers than
+ * colours some share one, and names still tell them apart.
+ */
 export function colourOf(label: string, labels: readonly string[]): number {
-  return Math.max(0, labels.indexOf(label)) % COLOURS;
+  const number = /^(?:Channel )?(\d{1,6})$/.exec(label)?.[1];
+  return Math.max(0, number ? Number(number) : labels.indexOf(label)) % COLOURS;
 }
