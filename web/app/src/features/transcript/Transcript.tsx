@@ -15,11 +15,16 @@ import { RunState } from './RunState';
 import { rowsOf } from './rows';
 import type { Run, useRun } from './run';
 import { Segments, type SegmentsHandle } from './Segments';
+import { Switch } from './Switch';
+import type { Segment } from './segments';
 import { speakersOf } from './speakers';
 import styles from './Transcript.module.css';
 import { ticketed } from './tickets';
-import { useTranscript } from './transcript';
-import { UnsureSwitch, useUnsure } from './UnsureSwitch';
+import { useMachine, useTranscript } from './transcript';
+import { useUnsure } from './unsure';
+
+const NONE: readonly Segment[] = [];
+const NO_NAMES = {};
 
 type Props = Pick<ReturnType<typeof useRun>, 'trouble' | 'cancel' | 'retry'> & { run: Run };
 
@@ -31,7 +36,12 @@ export function Transcript({ run, ...followed }: Props) {
   const mayWrite = session !== null && may(session, 'runs:write');
   const audio = useAudio(run.audioId);
   const [playback] = useState(() => new Playback(() => ticketed(`/api/audios/${run.audioId}/content`)));
-  const { data: segments = [], error, isFetched } = useTranscript(run.id);
+  const { data: edited = NONE, error, isFetched } = useTranscript(run.id);
+  const anyEdited = useMemo(() => edited.some((segment) => segment.edited), [edited]);
+  const [wanted, setWanted] = useState(false);
+  const { data: machine } = useMachine(run.id, wanted && anyEdited);
+  const original = wanted && anyEdited && machine !== undefined;
+  const segments = original ? machine : edited;
   const length = run.durationMs === null ? null : run.durationMs / 1000;
   const rows = useMemo(() => rowsOf(segments, run.status, length), [segments, run.status, length]);
   // As text, so that rows stay as they are while nobody new speaks.
@@ -54,7 +64,14 @@ export function Transcript({ run, ...followed }: Props) {
         <>
           <div className={styles.tools}>
             <FindBox {...finding} />
-            <UnsureSwitch on={unsure} onChange={setUnsure} />
+            {anyEdited && (
+              <Switch on={wanted} onChange={setWanted}>
+                {t('machine')}
+              </Switch>
+            )}
+            <Switch on={unsure} onChange={setUnsure} title={t('unsure.text')}>
+              <span className={styles.unsure}>{t('unsure.title')}</span>
+            </Switch>
           </div>
           <Segments
             ref={list}
@@ -62,14 +79,14 @@ export function Transcript({ run, ...followed }: Props) {
             rows={rows}
             segments={segments}
             labels={labels}
-            names={run.speakers}
+            names={original ? NO_NAMES : run.speakers}
             language={run.language}
             ended={run.status === 'failed'}
             unsure={unsure}
             matches={finding.matches}
             current={finding.current}
             playback={playback}
-            editing={mayWrite ? editing : null}
+            editing={mayWrite && !original ? editing : null}
           />
         </>
       ) : (

@@ -33,6 +33,22 @@ export function refresh(client: QueryClient, runId: string): void {
   client.invalidateQueries({ queryKey: keyOf(runId) });
 }
 
+/** Return all segments as the machine has them, without people's edits. */
+export function useMachine(runId: string, wanted: boolean) {
+  return useQuery({
+    queryKey: ['machine', runId],
+    enabled: wanted,
+    gcTime: 60_000,
+    queryFn: async ({ signal }) => {
+      let all: Segments = NONE;
+      await eachPage(runId, { original: '1' }, signal, (items) => {
+        all = withRead(all, items);
+      });
+      return all;
+    },
+  });
+}
+
 /** Return a segment as the machine has it. */
 export function useOriginal(runId: string, index: number, wanted: boolean) {
   return useQuery({
@@ -69,13 +85,24 @@ export function useEdit(runId: string) {
 
 /** Read all pages; each is shown as it comes, and what frames and edits bring meanwhile stays. */
 async function read(client: QueryClient, runId: string, signal: AbortSignal): Promise<Segments> {
+  await eachPage(runId, {}, signal, (items) =>
+    client.setQueryData<Segments>(keyOf(runId), (known) => withRead(known ?? NONE, items)),
+  );
+  return client.getQueryData<Segments>(keyOf(runId)) ?? NONE;
+}
+
+async function eachPage(
+  runId: string,
+  query: { original?: '1' },
+  signal: AbortSignal,
+  take: (items: Segments) => void,
+): Promise<void> {
   let cursor: number | null = -1;
   while (cursor !== null) {
-    const { items, nextCursor }: Schemas['SegmentPage'] = await page(runId, { limit: PAGE, cursor }, signal);
-    client.setQueryData<Segments>(keyOf(runId), (known) => withRead(known ?? NONE, items));
-    cursor = nextCursor === null ? null : Number(nextCursor);
+    const found: Schemas['SegmentPage'] = await page(runId, { ...query, limit: PAGE, cursor }, signal);
+    take(found.items);
+    cursor = found.nextCursor === null ? null : Number(found.nextCursor);
   }
-  return client.getQueryData<Segments>(keyOf(runId)) ?? NONE;
 }
 
 type Query = { limit: number; cursor: number; original?: '1' };
