@@ -10,10 +10,10 @@ import styles from './RunHead.module.css';
 import type { Run } from './run';
 import { SpeakerNames } from './SpeakerNames';
 
-type Props = { run: Run; labels: readonly string[]; mayWrite: boolean };
+type Props = { run: Run; labels: readonly string[]; hasText: boolean; mayWrite: boolean };
 
 /** What the recording is, and what can be done with all of its text. */
-export function RunHead({ run, labels, mayWrite }: Props) {
+export function RunHead({ run, labels, hasText, mayWrite }: Props) {
   const { t, i18n } = useTranslation('transcript');
   const [dialog, setDialog] = useState<'export' | 'speakers' | null>(null);
   const close = () => setDialog(null);
@@ -29,15 +29,17 @@ export function RunHead({ run, labels, mayWrite }: Props) {
       </Link>
       <h1>{run.filename}</h1>
       <p className={styles.facts}>{facts.join(' · ')}</p>
-      <div className={styles.actions}>
-        <Button onClick={() => setDialog('export')}>{t('export.open')}</Button>
-        <CopyButton text={() => plainText(run.id)}>{t('copyAll')}</CopyButton>
-        {mayWrite && labels.length > 0 && (
-          <Button kind="quiet" onClick={() => setDialog('speakers')}>
-            {t('speakers.open')}
-          </Button>
-        )}
-      </div>
+      {hasText && (
+        <div className={styles.actions}>
+          <Button onClick={() => setDialog('export')}>{t('export.open')}</Button>
+          <CopyButton text={() => plainText(run.id)}>{t('copyAll')}</CopyButton>
+          {mayWrite && labels.length > 0 && (
+            <Button kind="quiet" onClick={() => setDialog('speakers')}>
+              {t('speakers.open')}
+            </Button>
+          )}
+        </div>
+      )}
       {dialog === 'export' && (
         <ExportDialog runId={run.id} whole={run.status === 'succeeded'} onClose={close} />
       )}

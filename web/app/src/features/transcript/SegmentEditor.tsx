@@ -27,7 +27,10 @@ export function SegmentEditor({ editing, runId, labels, names, playback }: Props
   const [draft, setDraft] = useState(editing.open?.draft ?? { text: '', speaker: null });
   const before = editing.open?.before;
   const { data: machine } = useOriginal(runId, before?.index ?? 0, before?.edited === true);
-  useEffect(() => field.current?.focus(), []);
+  useEffect(() => {
+    field.current?.focus({ preventScroll: true });
+    field.current?.form?.scrollIntoView({ block: 'nearest' });
+  }, []);
   if (!before) return null;
   const keys = (event: KeyboardEvent) => {
     if (event.key === 'Escape') editing.close();

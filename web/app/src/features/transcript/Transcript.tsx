@@ -57,7 +57,7 @@ export function Transcript({ run, ...followed }: Props) {
   );
   return (
     <div className={styles.page}>
-      <RunHead run={run} labels={labels} mayWrite={mayWrite} />
+      <RunHead run={run} labels={labels} hasText={rows.length > 0} mayWrite={mayWrite} />
       <RunState run={run} mayWrite={mayWrite} {...followed} />
       {error && <Fault error={error} />}
       {rows.length > 0 ? (
