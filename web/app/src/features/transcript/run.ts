@@ -2,13 +2,10 @@ import { type RunFrame, type RunState, type Trouble, useEvents } from '@lingoloo
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
-import { refresh, takeTold } from './transcript';
+import { patience, refresh, takeTold } from './transcript';
 
 export type Run = Schemas['Run'];
 export type RunStatus = Schemas['RunStatus'];
-
-/** Milliseconds between two looks at what the stream did not bring, as when there is polling in its place. */
-const LOOK_AGAIN_MS = 5_000;
 
 const ENDED = new Set<RunStatus>(['succeeded', 'failed']);
 
@@ -37,7 +34,8 @@ export function useRun(runId: string) {
       if (frame.segments) takeTold(client, runId, frame.segments);
       const lookedAt = client.getQueryData<Run>(keyOf(runId));
       if (frame.event === 'update') {
-        if (!frame.segments && frame.chunksDone > chunks) later ??= setTimeout(look, LOOK_AGAIN_MS);
+        // A chunk without words, or polling in the stream's place: only reading tells.
+        if (!frame.segments && frame.chunksDone > chunks) later ??= setTimeout(look, patience(client, runId));
       } else if (!lookedAt || !ENDED.has(lookedAt.status)) {
         // What was missed before the first frame; and at the end who speaks, which changes what was told.
         look();

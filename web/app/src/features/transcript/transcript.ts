@@ -28,6 +28,12 @@ export function takeTold(client: QueryClient, runId: string, told: Segments): vo
   client.setQueryData<Segments>(keyOf(runId), (known) => withTold(known ?? NONE, told));
 }
 
+/** Return the milliseconds to wait before all of it is read again while the run goes on: the more there is, the longer. */
+export function patience(client: QueryClient, runId: string): number {
+  const known = client.getQueryData<Segments>(keyOf(runId))?.length ?? 0;
+  return 5_000 + 5 * known;
+}
+
 /** Read all of it again. */
 export function refresh(client: QueryClient, runId: string): void {
   client.invalidateQueries({ queryKey: keyOf(runId) });
