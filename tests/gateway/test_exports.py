@@ -254,7 +254,9 @@ async def exported(world: World, run: tuple[str, str], fmt: str, content_type: s
     response = await world.get(owner, f"/api/runs/{run_id}/export?fmt={fmt}")
     assert response.status_code == 200
     assert response.headers["Content-Type"] == content_type
-    assert response.headers["Content-Disposition"] == f'attachment; filename="{run_id}.{fmt}"'
+    assert response.headers["Content-Disposition"] == (
+        f"attachment; filename=\"talk.{fmt}\"; filename*=UTF-8''talk.{fmt}"
+    )
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     return response.content
 

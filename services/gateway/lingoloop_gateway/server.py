@@ -1,6 +1,7 @@
 """The gateway's HTTP face: routes, who may, and the shapes of requests and answers."""
 
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
 from lingoloop_common.http import json_response, problem_response, public_app
 from lingoloop_common.keys import digest
+from lingoloop_common.names import content_disposition
 from lingoloop_common.store.runs import total_ms
 from lingoloop_gateway.accepted import Accepted
 from lingoloop_gateway.admin import Admin
@@ -253,7 +255,7 @@ class Server:
         description = await self._runs.describe({**run, "speakers": {}, "edited": False} if original else run)
         headers = {
             "Content-Type": FORMATS[name].content_type,
-            "Content-Disposition": f'attachment; filename="{run["id"]}.{name}"',
+            "Content-Disposition": content_disposition(f"{PurePath(description['filename']).stem}.{name}"),
             "X-Content-Type-Options": "nosniff",
         }
         response = web.StreamResponse(headers=headers)

@@ -1,6 +1,6 @@
 import { type RunFrame, type RunState, type Trouble, useEvents } from '@lingoloop/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { patience, refresh, takeTold } from './transcript';
 
@@ -14,7 +14,7 @@ const keyOf = (runId: string) => ['run', runId];
 /** Follow a run: what it is, how far it is, and its end and retry; the words go into its transcript. */
 export function useRun(runId: string) {
   const client = useQueryClient();
-  const { subscribeToRun } = useEvents();
+  const { subscribeToRun, subscribeToGlobalEvents } = useEvents();
   const [live, setLive] = useState<RunState | null>(null);
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [round, setRound] = useState(0);
@@ -56,12 +56,21 @@ export function useRun(runId: string) {
   }, [client, runId, subscribeToRun, round]);
 
   const cancel = useMutation({ mutationFn: () => api.POST('/api/runs/{run_id}/cancel', path) });
-  const again = async () => {
-    cancel.reset();
+  const { reset } = cancel;
+  const again = useCallback(async () => {
+    reset();
     setLive(null);
     setRound((before) => before + 1);
     await client.invalidateQueries({ queryKey: keyOf(runId) });
-  };
+  }, [client, runId, reset]);
+  const ended = ENDED.has((live ?? found.data)?.status ?? 'queued');
+  useEffect(() => {
+    // A run's own events end with its end; that somebody tries it again elsewhere, those of all tell.
+    if (!ended) return;
+    return subscribeToGlobalEvents((frame) => {
+      if (frame.event === 'update' && frame.runId === runId && !ENDED.has(frame.status)) again();
+    });
+  }, [ended, runId, subscribeToGlobalEvents, again]);
   const retry = useMutation({
     mutationFn: () => api.POST('/api/runs/{run_id}/retry', path),
     onSuccess: again,
