@@ -255,7 +255,7 @@ async def exported(world: World, run: tuple[str, str], fmt: str, content_type: s
     assert response.status_code == 200
     assert response.headers["Content-Type"] == content_type
     assert response.headers["Content-Disposition"] == (
-        f"attachment; filename=\"talk.{fmt}\"; filename*=UTF-8''talk.{fmt}"
+        f"attachment; filename=\"recording.{fmt}\"; filename*=UTF-8''recording.{fmt}"
     )
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     return response.content
