@@ -63,6 +63,7 @@ it('drains a worker that is busy', async () => {
   await dialog.getByRole('button', { name: 'Drain' }).click();
   await dialog.waitFor({ state: 'detached' });
   await page.getByText('Draining', { exact: true }).waitFor();
+  await expect.poll(() => focused()).toMatch(/^Start worker/);
   mood = 'refuses';
   await page.getByText('Stopped', { exact: true }).waitFor();
   await page.getByText('0 of 1 takes work').waitFor();
@@ -89,6 +90,7 @@ it('shows dead letters and puts them back', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
   await letters.getByText(/^\d dead letters? (was|were) put back\.$/).waitFor();
   await letters.getByText('Nothing has failed for good.').waitFor();
+  expect(await focused()).toBe('Dead letters');
   await expect.poll(() => status(), { timeout: 60_000 }).toBe('succeeded');
   expect(faults).toEqual([]);
 });
@@ -102,6 +104,14 @@ it('tells who is no operator so', async () => {
   await other.getByText('This page is for operators').waitFor();
   await context.close();
 });
+
+/** What has the focus, as a person hears it. */
+function focused(): Promise<string | undefined> {
+  return page.evaluate(() => {
+    const element = document.activeElement;
+    return element?.getAttribute('aria-label') ?? element?.textContent ?? undefined;
+  });
+}
 
 async function asked(path: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
   const headers = { Authorization: `Bearer ${token}` };

@@ -67,7 +67,10 @@ function Lane({ lane, history, until }: Props) {
       {!webhooks && <Chart measure="secondsWaiting" {...day} write={time} />}
       <details className={styles.numbers}>
         <summary>{t('asTable')}</summary>
-        <HistoryTable {...day} />
+        <HistoryTable
+          {...day}
+          measures={webhooks ? ['ready', 'running'] : ['ready', 'running', 'secondsWaiting']}
+        />
       </details>
     </article>
   );

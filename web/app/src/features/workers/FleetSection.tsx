@@ -20,12 +20,7 @@ export function FleetSection() {
       <div className={styles.head}>
         <h2 id="fleet">{t('fleet')}</h2>
         {workers && (
-          <ForAll
-            workers={workers}
-            busy={start.isPending}
-            onStart={() => tellStart(null)}
-            onDrain={() => setDraining('all')}
-          />
+          <ForAll workers={workers} onStart={() => tellStart(null)} onDrain={() => setDraining('all')} />
         )}
       </div>
       <p role="status" className={styles.status}>
@@ -40,7 +35,6 @@ export function FleetSection() {
           <WorkerCard
             key={worker.id}
             worker={worker}
-            busy={start.isPending}
             onStart={() => tellStart(worker.id)}
             onDrain={() => setDraining(worker)}
           />
@@ -53,9 +47,10 @@ export function FleetSection() {
   );
 }
 
-type ForAllProps = { workers: KnownWorker[]; busy: boolean; onStart: () => void; onDrain: () => void };
+type ForAllProps = { workers: KnownWorker[]; onStart: () => void; onDrain: () => void };
 
-function ForAll({ workers, busy, onStart, onDrain }: ForAllProps) {
+// Never disabled: what all are told counts for workers that start later, too.
+function ForAll({ workers, onStart, onDrain }: ForAllProps) {
   const { t } = useTranslation('workers');
   const count = workers.filter(isAlive).length;
   const running = workers.filter(({ state }) => state === 'running').length;
@@ -63,12 +58,8 @@ function ForAll({ workers, busy, onStart, onDrain }: ForAllProps) {
   return (
     <div className={styles.actions}>
       <span className={styles.muted}>{t('taking', { running, count })}</span>
-      <Button disabled={running === count || busy} onClick={onStart}>
-        {t('startAll')}
-      </Button>
-      <Button disabled={running === 0 || busy} onClick={onDrain}>
-        {t('drainAll')}
-      </Button>
+      <Button onClick={onStart}>{t('startAll')}</Button>
+      <Button onClick={onDrain}>{t('drainAll')}</Button>
     </div>
   );
 }

@@ -3,12 +3,13 @@ import { duration, when } from '../../ui/format';
 import { DAY_MS, highest, type Measure, type Sample } from './backlog';
 
 const HOURS = 24;
-const MEASURES: Measure[] = ['ready', 'running', 'secondsWaiting'];
+
+type Props = { samples: readonly Sample[]; measures: readonly Measure[]; until: number };
 
 /** The charts' day in numbers, the highest of each hour; the newest first. */
-export function HistoryTable({ samples, until }: { samples: readonly Sample[]; until: number }) {
+export function HistoryTable({ samples, measures, until }: Props) {
   const { t, i18n } = useTranslation('workers');
-  const columns = MEASURES.map((measure) => highest(samples, measure, until, HOURS));
+  const columns = measures.map((measure) => highest(samples, measure, until, HOURS));
   const write = (measure: Measure, value: number | null | undefined) => {
     if (value === null || value === undefined) return '–';
     return measure === 'secondsWaiting' ? duration(value * 1000, i18n.language) : value;
@@ -19,7 +20,7 @@ export function HistoryTable({ samples, until }: { samples: readonly Sample[]; u
       <thead>
         <tr>
           <th scope="col">{t('from')}</th>
-          {MEASURES.map((measure) => (
+          {measures.map((measure) => (
             <th key={measure} scope="col">
               {t(measure)}
             </th>
@@ -32,7 +33,7 @@ export function HistoryTable({ samples, until }: { samples: readonly Sample[]; u
           return (
             <tr key={hour}>
               <th scope="row">{when(from, i18n.language)}</th>
-              {MEASURES.map((measure, place) => (
+              {measures.map((measure, place) => (
                 <td key={measure}>{write(measure, columns[place]?.[hour])}</td>
               ))}
             </tr>

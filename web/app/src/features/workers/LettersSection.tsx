@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Button } from '../../ui/Button';
 import { Fault } from '../../ui/Fault';
@@ -15,6 +15,11 @@ export function LettersSection() {
   const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
   const [choice, setChoice] = useState<Choice | null>(null);
   const [result, setResult] = useState('');
+  const heading = useRef<HTMLHeadingElement>(null);
+  // The button that had the focus goes with its letter.
+  useEffect(() => {
+    if (result) heading.current?.focus();
+  }, [result]);
   const letters = data?.letters ?? [];
   const shown = letters.filter((letter) => code === '' || letter.code === code);
   const chosen = shown.filter(({ id }) => marked.has(id)).map(({ id }) => id);
@@ -25,7 +30,9 @@ export function LettersSection() {
   return (
     <section className={page.section} aria-labelledby="letters">
       <div className={page.head}>
-        <h2 id="letters">{t('letters')}</h2>
+        <h2 id="letters" ref={heading} tabIndex={-1}>
+          {t('letters')}
+        </h2>
         {letters.length > 0 && (
           <div className={page.actions}>
             <CauseChoice code={code} letters={letters} onChoose={setCode} />

@@ -4,14 +4,14 @@ import { when } from '../../ui/format';
 import { type KnownWorker, nameOf } from './fleet';
 import styles from './WorkerCard.module.css';
 
-type Props = { worker: KnownWorker; busy: boolean; onStart: () => void; onDrain: () => void };
+type Props = { worker: KnownWorker; onStart: () => void; onDrain: () => void };
 
 /** One worker: what it runs, how many of its slots are busy, and what can be told to it. */
-export function WorkerCard({ worker, busy, onStart, onDrain }: Props) {
+export function WorkerCard({ worker, onStart, onDrain }: Props) {
   const { t, i18n } = useTranslation('workers');
   const { id, state, engine, model, slots, lastSeen } = worker;
   const name = nameOf(worker);
-  const labels = { 'aria-label': t(state === 'running' ? 'drainOne' : 'startOneOf', { name }) };
+  const taking = state === 'running';
   return (
     <li className={styles.worker} data-state={state}>
       <span className={styles.state}>{t(`states.${state}`)}</span>
@@ -30,14 +30,13 @@ export function WorkerCard({ worker, busy, onStart, onDrain }: Props) {
       <span className={styles.seen}>
         {t('seen')} <time dateTime={lastSeen}>{when(lastSeen, i18n.language)}</time>
       </span>
-      {state === 'running' && (
-        <Button disabled={busy} onClick={onDrain} {...labels}>
-          {t('drain')}
-        </Button>
-      )}
-      {(state === 'draining' || state === 'stopped') && (
-        <Button disabled={busy} onClick={onStart} {...labels}>
-          {t('start')}
+      {state !== 'gone' && (
+        // One button, which keeps the focus when what it does has changed.
+        <Button
+          onClick={taking ? onDrain : onStart}
+          aria-label={t(taking ? 'drainOne' : 'startOneOf', { name })}
+        >
+          {t(taking ? 'drain' : 'start')}
         </Button>
       )}
     </li>
