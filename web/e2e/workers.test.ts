@@ -79,6 +79,7 @@ it('shows what waits, and the last day', async () => {
 });
 
 it('shows dead letters and puts them back', async () => {
+  await page.reload(); // the list is as old as its last look, and all units have ended by now
   const letters = page.getByRole('region', { name: 'Dead letters' });
   await letters.getByText('no such model').first().waitFor();
   expect(await seriousFindings(page)).toEqual([]);
