@@ -43,9 +43,15 @@ it('lets in by the link that the server printed, once', async () => {
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
   expect(page.url()).toBe(`${server.url}/`);
   await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('Token or API key').waitFor();
   await page.goto('about:blank');
   await page.goto(server.invitation);
   await page.getByText('This link was used before').waitFor();
+  expect(page.url()).not.toContain('code');
+  // In the same tab a link changes only what is after `#`.
+  const tried = page.waitForResponse(`${server.url}/api/sign-in`);
+  await page.goto(server.invitation);
+  expect((await tried).status()).toBe(401);
   expect(page.url()).not.toContain('code');
   expect(faults).toEqual([]);
   await context.close();

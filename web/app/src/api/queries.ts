@@ -1,4 +1,5 @@
 import { QueryClient } from '@tanstack/react-query';
+import { onLeaving } from '../session/session';
 import { ApiError } from './problem';
 
 const RETRIES = 3;
@@ -13,3 +14,6 @@ export function mayRetry(failures: number, error: Error): boolean {
 export const queryClient = new QueryClient({
   defaultOptions: { queries: { retry: mayRetry, staleTime: 5_000 } },
 });
+
+// What was fetched for one owner is not shown to the next.
+onLeaving(() => queryClient.clear());

@@ -15,14 +15,20 @@ export type Ended = 'expired' | 'signed-out' | null;
 /** Gives a new session before the old one's token expires (OIDC); null where that cannot be. */
 export type Renewal = (session: Session) => Promise<Session | null>;
 
+/** Under keys that begin so, an identity provider's sign-in keeps what it needs; it ends with the session. */
+export const PROVIDER_PREFIX = 'lingoloop.oidc.';
+
 const KEY = 'lingoloop.session';
 const RENEW_BEFORE_MS = 60_000;
+const RENEW_AGAIN_MS = 10_000;
 
 const listeners = new Set<() => void>();
 let session = read();
 let ended: Ended = null;
 let renewal: Renewal | null = null;
-let renewing: Promise<Session | null> | null = null;
+let renewing: Promise<void> | null = null;
+let failedAt = Number.NEGATIVE_INFINITY;
+let leave: (() => void) | null = null;
 
 function read(): Session | null {
   const kept = localStorage.getItem(KEY);
@@ -36,6 +42,7 @@ function read(): Session | null {
 }
 
 function change(next: Session | null, why: Ended): void {
+  if (session && session.owner !== next?.owner) leave?.();
   session = next;
   ended = why;
   for (const listener of listeners) listener();
@@ -53,6 +60,9 @@ export function beginSession(next: Session): void {
 
 export function endSession(why: Exclude<Ended, null>): void {
   localStorage.removeItem(KEY);
+  for (const key of Object.keys(localStorage)) {
+    if (key.startsWith(PROVIDER_PREFIX)) localStorage.removeItem(key);
+  }
   change(null, why);
 }
 
@@ -64,17 +74,39 @@ export function renewBy(next: Renewal | null): void {
   renewal = next;
 }
 
+/** Call `then` when what the page knows of an owner is nothing for who comes next. */
+export function onLeaving(then: () => void): void {
+  leave = then;
+}
+
 /** Return a token that is good for a minute at least, where there is one; '' when nobody is signed in. */
 export async function freshToken(): Promise<string> {
-  if (!session) return '';
-  if (renewal && session.expiresAt !== null && session.expiresAt - Date.now() < RENEW_BEFORE_MS) {
-    renewing ??= renewal(session).finally(() => {
+  if (isEnding(session) && renewal && Date.now() - failedAt > RENEW_AGAIN_MS) {
+    renewing ??= alone(renew).finally(() => {
       renewing = null;
     });
-    const next = await renewing;
-    if (next) beginSession(next);
+    await renewing;
   }
-  return session.token;
+  return session?.token ?? '';
+}
+
+function isEnding(kept: Session | null): kept is Session {
+  return kept !== null && kept.expiresAt !== null && kept.expiresAt - Date.now() < RENEW_BEFORE_MS;
+}
+
+async function renew(): Promise<void> {
+  const kept = read(); // another tab may have renewed it in the meantime
+  if (!isEnding(kept)) return change(kept, null);
+  const next = await renewal?.(kept).catch(() => null);
+  if (read()?.token !== kept.token) return; // signed out, or in as another, while the provider was asked
+  if (next) beginSession(next);
+  else failedAt = Date.now(); // the old token counts until it expires
+}
+
+/** Do it in one tab at a time: a refresh token is good once. Where there are no locks (plain HTTP) there is no provider. */
+async function alone(work: () => Promise<void>): Promise<void> {
+  if (navigator.locks) await navigator.locks.request(KEY, work);
+  else await work();
 }
 
 export function useSession(): Session | null {

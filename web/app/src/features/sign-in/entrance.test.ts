@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { pastedToken, takeCode } from './entrance';
+import { pastedToken, takeCode, takeReturn } from './entrance';
 
 it.each([
   ['abc.def.ghi', 'abc.def.ghi'],
@@ -19,4 +19,17 @@ it('takes the code out of the address', () => {
   expect(takeCode()).toBe('abc-123');
   expect(location.hash).toBe('');
   expect(takeCode()).toBeNull();
+});
+
+it('leaves other addresses alone', () => {
+  history.replaceState(null, '', '/runs/x?state=a#code=b');
+  expect([takeCode(), takeReturn()]).toEqual([null, null]);
+  expect(location.hash).toBe('#code=b');
+});
+
+it('takes what the provider says out of the address', () => {
+  history.replaceState(null, '', '/sign-in?code=c&state=s');
+  expect(takeReturn()).toBe(`${location.origin}/sign-in?code=c&state=s`);
+  expect(location.search).toBe('');
+  expect(takeReturn()).toBeNull();
 });

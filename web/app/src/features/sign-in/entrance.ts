@@ -23,9 +23,19 @@ export async function sessionOfLink(code: string): Promise<Session> {
 
 /** Return the code that a one-time link's address holds after `#`, and take it out of the address bar and the history. */
 export function takeCode(): string | null {
+  if (location.pathname !== '/sign-in') return null;
   const code = new URLSearchParams(location.hash.slice(1)).get('code');
   if (code !== null) history.replaceState(null, '', location.pathname);
   return code;
+}
+
+/** Return the address by which the provider sends somebody back, and take what it says out of the address bar. */
+export function takeReturn(): string | null {
+  const said = new URLSearchParams(location.search);
+  if (location.pathname !== '/sign-in' || !said.has('state')) return null;
+  const address = location.href;
+  history.replaceState(null, '', location.pathname);
+  return address;
 }
 
 /** Return a token as it was pasted: without spaces and line breaks, a `Bearer` before it or quotes around it. */
