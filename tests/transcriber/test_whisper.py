@@ -11,7 +11,7 @@ from lingoloop_common.contracts.transcript import Segment
 from lingoloop_transcriber.engines import Piece, Sound, UnknownLanguage
 from lingoloop_transcriber.engines import whisper as whisper_module
 from lingoloop_transcriber.engines.decoder import Heard, Prompt
-from lingoloop_transcriber.engines.speech import Span
+from lingoloop_transcriber.engines.speech import Span, find_speech
 from lingoloop_transcriber.engines.whisper import Whisper
 from lingoloop_transcriber.loudness import audible
 from tests.speech import RATE, Clip, Samples, librivox_clips, shared_clips, word_error_rate
@@ -89,6 +89,15 @@ def test_music_and_tones_give_no_words(whisper: Whisper) -> None:
     chord = sum(np.sin(2 * np.pi * notes * ratio * times) for ratio in (1, 1.25, 1.5, 2))
     for sound in (tone, 2500 * pluck * chord):
         assert hear(whisper, sound.astype(np.int16)) == []
+
+
+def test_a_tone_where_a_chunk_begins_gives_no_words(whisper: Whisper) -> None:
+    """Voice activity takes its first moment for a voice, of which the decoder makes "BEEP"."""
+    times = np.arange(20 * RATE) / RATE - 0.1
+    tones = np.where(times % 10 < 8, 6000 * np.sin(2 * np.pi * 220 * times), 0)
+    tones = np.where(times < 0, 0, tones).astype(np.int16)
+    assert find_speech(audible(tones.astype(np.float32) / np.float32(32768)))
+    assert hear(whisper, tones) == []
 
 
 def test_a_quiet_recording_gives_its_words_too(whisper: Whisper, clips: list[Clip]) -> None:

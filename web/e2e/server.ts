@@ -75,10 +75,10 @@ export class Server {
   }
 
   /** Send a recording, as a script would, and return its run's id; it is answered at once, however short it is. */
-  async upload(path: string, options: Settings = {}): Promise<string> {
+  async upload(file: string | File, options: Settings = {}): Promise<string> {
     const form = new FormData();
     for (const [name, value] of Object.entries({ model: 'long', ...options })) form.set(name, value);
-    form.set('file', new Blob([await readFile(path)]), basename(path));
+    form.set('file', typeof file === 'string' ? new File([await readFile(file)], basename(file)) : file);
     const answer = await this.call('/api/audios', { method: 'POST', body: form });
     const { runId } = (await answer.json()) as { runId: string };
     return runId;

@@ -30,7 +30,10 @@ MISSED_LEAST = 1.0
 """Seconds of speech without a word that are worth another look."""
 
 REFUSED = -1.0
-"""Mean log probability below which what another look brought is not believed."""
+"""Mean log probability below which what another look brought is not believed, nor what was heard in a moment."""
+
+MOMENT = 1.0
+"""Seconds of sound below which it may be any noise: a tone where a chunk begins is taken for a voice."""
 
 
 class Whisper:
@@ -98,7 +101,7 @@ class Whisper:
         if doubtful and halvings and extent(window).seconds >= SHORTEST_HALVED:
             for half in halve(window):
                 yield from self._decode(sound, half, prompt, halvings - 1)
-        else:
+        elif extent(window).seconds >= MOMENT or heard.log_probability >= REFUSED:
             yield from _moved(heard.words, window)
 
     def _another_look(self, sound: Sound, missed: Iterable[Sequence[Span]], prompt: Prompt) -> Iterator[Word]:

@@ -19,7 +19,6 @@ export function BacklogSection() {
     <section className={page.section} aria-labelledby="backlog">
       <h2 id="backlog">{t('backlog')}</h2>
       {error && <Fault error={error} />}
-      {now.isPending && <p className={page.muted}>{t('loading', { ns: 'ui' })}</p>}
       {now.data?.length === 0 && <p className={page.empty}>{t('noLane')}</p>}
       <div className={styles.lanes}>
         {now.data?.map((lane) => (

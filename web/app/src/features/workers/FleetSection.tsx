@@ -10,7 +10,7 @@ import styles from './WorkersPage.module.css';
 /** The workers, with what they do, and the means to let them take work or take no more. */
 export function FleetSection() {
   const { t } = useTranslation('workers');
-  const { data: workers, error, isPending } = useFleet();
+  const { data: workers, error } = useFleet();
   const start = useOrder('start');
   const [draining, setDraining] = useState<KnownWorker | 'all' | null>(null);
   const [told, setTold] = useState<Order | null>(null);
@@ -28,7 +28,6 @@ export function FleetSection() {
       </p>
       {error && <Fault error={error} />}
       {start.error && <Fault error={start.error} />}
-      {isPending && <p className={styles.muted}>{t('loading', { ns: 'ui' })}</p>}
       {workers && !workers.some(isAlive) && <NoWorker />}
       <ul className={styles.list}>
         {workers?.map((worker) => (

@@ -1,7 +1,9 @@
 import { useTranslation } from 'react-i18next';
 import { may, useSession } from '../../session/session';
 import { BacklogSection } from './BacklogSection';
+import { useBacklog } from './backlog';
 import { FleetSection } from './FleetSection';
+import { useFleet } from './fleet';
 import { LettersSection } from './LettersSection';
 import styles from './WorkersPage.module.css';
 
@@ -23,9 +25,21 @@ export default function WorkersPage() {
   return (
     <div className={styles.page}>
       <h1>{t('title')}</h1>
+      <Sections />
+    </div>
+  );
+}
+
+/** All sections once the upper two are read: a later one would push those below it away from who looks at them. */
+function Sections() {
+  const { t } = useTranslation('ui');
+  const reading = [useFleet().isPending, useBacklog().isPending].some(Boolean);
+  if (reading) return <p role="status">{t('loading')}</p>;
+  return (
+    <>
       <FleetSection />
       <BacklogSection />
       <LettersSection />
-    </div>
+    </>
   );
 }
