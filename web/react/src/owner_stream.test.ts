@@ -139,6 +139,32 @@ describe('tabs of one owner', () => {
     second.stream.close();
   });
 
+  test('a snapshot of the one that led before, which comes late, takes nobody back', async () => {
+    const server = new ServerOfTest();
+    const [first, second, third] = [new TabOfTest(), new TabOfTest(), new TabOfTest()];
+    await turn();
+    const slow = [...FakeChannel.all].at(-1) as FakeChannel;
+    const { onmessage } = slow;
+    const late: MessageEvent[] = [];
+    slow.onmessage = (event) => late.push(event);
+    server.serve();
+    await turn();
+    slow.onmessage = onmessage;
+    first.stream.close();
+    await turn(1_000);
+    server.last = 3;
+    server.serve();
+    await turn(2_000);
+    expect(third.frames.at(-1)).toMatchObject({ event: 'snapshot', items: [{ chunksDone: 3 }] });
+    for (const event of late) onmessage?.(event);
+    server.last = 4;
+    server.serve();
+    await turn(2_000);
+    expect(third.words).toEqual([4]);
+    second.stream.close();
+    third.stream.close();
+  });
+
   test('when the one that leads says nothing for a minute, ask the server themselves', async () => {
     vi.stubGlobal('navigator', { locks: { request: () => new Promise(() => {}) } });
     const tab = new TabOfTest();

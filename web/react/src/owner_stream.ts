@@ -4,7 +4,7 @@ import { BLOCKED, Line, type LineState } from './line';
 import { judge } from './order';
 import { Recent } from './recent';
 import { type ErrorFrame, Runs, type ToldFrame } from './runs';
-import { joinTabs, type TabMessage, type Tabs } from './tabs';
+import { joinTabs, type TabMessage, type Tabs, type Told } from './tabs';
 
 /** `polling`: the stream does not get through, and progress is asked for instead. */
 export type ConnectionState = 'connecting' | 'open' | 'polling';
@@ -31,6 +31,8 @@ export class OwnerStream {
   #line: Line | null = null;
   #askedAt = 0;
   #asks = false;
+  /** Of the tab that leads, as far as is known here. */
+  #term = 0;
   #silence: ReturnType<typeof setTimeout> | undefined;
   readonly #runs = new Runs();
   readonly #recent = new Recent();
@@ -73,20 +75,21 @@ export class OwnerStream {
   #lead(): void {
     clearTimeout(this.#silence);
     this.#asks = false;
-    this.#tabs?.post({ type: 'connection', state: this.#state });
+    this.#term = Math.max(this.#term + 1, Date.now());
+    this.#tell({ type: 'connection', state: this.#state });
     this.#line = new Line({
       url: this.options.baseUrl + PATH,
       ticket: () => this.options.api.ticket(PATH),
       lastId: () => this.#lastId,
       onText: (text, id) => this.#onText(text, id),
       onState: (state, trouble) => this.#onLine(state, trouble),
-      onBeat: () => this.#tabs?.post({ type: 'connection', state: this.#state }),
+      onBeat: () => this.#tell({ type: 'connection', state: this.#state }),
     });
   }
 
   #onLine(line: LineState, trouble?: Trouble): void {
     this.#become(line === 'blocked' ? 'polling' : line, trouble);
-    this.#tabs?.post({ type: 'connection', state: this.#state });
+    this.#tell({ type: 'connection', state: this.#state });
   }
 
   #onText(text: string, id: number | null): void {
@@ -95,7 +98,7 @@ export class OwnerStream {
       this.options.onState(this.#state, { code: frame.code, message: frame.message });
     else if (frame.event === 'snapshot' || judge(this.#lastId, id) !== 'drop') {
       this.#take(frame, id, text);
-      this.#tabs?.post({ type: 'frame', id, text });
+      this.#tell({ type: 'frame', id, text });
     }
   }
 
@@ -107,16 +110,25 @@ export class OwnerStream {
   }
 
   #onTab(message: TabMessage): void {
-    if (this.#line === null && message.type !== 'ask') this.#expectLeader();
-    if (message.type === 'ask') this.#answer(message.after);
-    else if (message.type === 'frame') this.#onPassed(message.text, message.id);
-    else if (message.type === 'missed') for (const { id, text } of message.frames) this.#onPassed(text, id);
+    if (message.type === 'ask') {
+      this.#answer(message.after);
+      return;
+    }
+    // What the tab that led before said comes late: what it knew of the whole is old, only its numbered frames count.
+    const late = message.term < this.#term;
+    this.#term = Math.max(this.#term, message.term);
+    if (this.#line === null) this.#expectLeader();
+    if (message.type === 'frame') this.#onPassed(message.text, message.id, late);
+    else if (message.type === 'missed')
+      for (const { id, text } of message.frames) this.#onPassed(text, id, late);
+    else if (late) return;
     else if (message.type === 'state') this.#onWhole(message.id, message.items);
     else if (this.#line === null) this.#onConnection(message.state);
   }
 
-  #onPassed(text: string, id: number | null): void {
+  #onPassed(text: string, id: number | null, late: boolean): void {
     const frame: ToldFrame = JSON.parse(text);
+    if (late && (frame.event === 'snapshot' || id === null)) return;
     const verdict = frame.event === 'snapshot' ? 'take' : judge(this.#lastId, id);
     if (verdict === 'take') this.#take(frame, id, text);
     if (verdict === 'ask') this.#ask();
@@ -146,11 +158,15 @@ export class OwnerStream {
     if (this.#line === null) return;
     if (this.#lastId !== null && after !== this.#lastId) {
       const frames = after === null ? null : this.#recent.after(after);
-      this.#tabs?.post(
+      this.#tell(
         frames ? { type: 'missed', frames } : { type: 'state', id: this.#lastId, items: this.items },
       );
     }
-    this.#tabs?.post({ type: 'connection', state: this.#state });
+    this.#tell({ type: 'connection', state: this.#state });
+  }
+
+  #tell(told: Told): void {
+    this.#tabs?.post({ ...told, term: this.#term });
   }
 
   #expectLeader(): void {

@@ -2,13 +2,15 @@ import type { RunState } from './frames';
 import type { ConnectionState } from './owner_stream';
 import type { Numbered } from './recent';
 
-/** What tabs tell each other. Each frame names its run, so it is passed on as it came. */
-export type TabMessage =
+/** What the tab that leads tells the others. Each frame names its run, so it is passed on as it came. */
+export type Told =
   | { type: 'frame'; id: number | null; text: string }
   | { type: 'missed'; frames: Numbered[] }
   | { type: 'state'; id: number; items: RunState[] }
-  | { type: 'connection'; state: ConnectionState }
-  | { type: 'ask'; after: number | null };
+  | { type: 'connection'; state: ConnectionState };
+
+/** What tabs tell each other; `term` is higher of each tab that leads than of those before it. */
+export type TabMessage = (Told & { term: number }) | { type: 'ask'; after: number | null };
 
 export interface Tabs {
   post(message: TabMessage): void;
