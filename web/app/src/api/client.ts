@@ -1,5 +1,5 @@
 import createClient, { type Middleware } from 'openapi-fetch';
-import { endSession, freshToken } from '../session/session';
+import { freshToken, tokenRefused } from '../session/session';
 import { ApiError, readProblem } from './problem';
 import type { components, paths } from './schema';
 
@@ -13,13 +13,18 @@ const authorize: Middleware = {
   async onResponse({ request, response }) {
     if (response.ok) return;
     const problem = await readProblem(response);
-    if (response.status === 401 && request.headers.has('Authorization')) endSession('expired');
+    if (response.status === 401) tokenRefused(tokenIn(request.headers.get('Authorization')));
     throw new ApiError(response.status, problem);
   },
   onError() {
     return new ApiError(0, { code: 'unreachable', detail: '' });
   },
 };
+
+/** Return the token that a request was sent with; '' for none. */
+export function tokenIn(authorization: string | null | undefined): string {
+  return authorization?.replace('Bearer ', '') ?? '';
+}
 
 /** The gateway's API. Every call that is not answered with success throws an ApiError. */
 export const api = createClient<paths>({ baseUrl: location.origin });

@@ -7,6 +7,7 @@ import {
   PROVIDER_PREFIX,
   renewBy,
   type Session,
+  tokenRefused,
   whyEnded,
 } from './session';
 
@@ -77,4 +78,13 @@ it('leaves nothing of the provider or of the owner behind', () => {
   beginSession(session('three', 10 * MINUTE));
   beginSession(session('four', 10 * MINUTE, 'ben'));
   expect(left).toHaveBeenCalledTimes(2);
+});
+
+it('ends when its token is refused, not when that of the one before is', () => {
+  beginSession(session('old', 10 * MINUTE));
+  beginSession(session('new', 10 * MINUTE));
+  tokenRefused('old');
+  expect(whyEnded()).toBeNull();
+  tokenRefused('new');
+  expect(whyEnded()).toBe('expired');
 });

@@ -66,6 +66,11 @@ export function endSession(why: Exclude<Ended, null>): void {
   change(null, why);
 }
 
+/** The server does not take this token; where somebody has signed in anew meanwhile, that is nothing to them. */
+export function tokenRefused(token: string): void {
+  if (session?.token === token) endSession('expired');
+}
+
 export function whyEnded(): Ended {
   return ended;
 }

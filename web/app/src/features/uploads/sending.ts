@@ -1,7 +1,7 @@
 import type { DetailedError } from 'tus-js-client';
-import { api, body, type Schemas } from '../../api/client';
+import { api, body, type Schemas, tokenIn } from '../../api/client';
 import { ApiError, readProblem } from '../../api/problem';
-import { endSession, freshToken } from '../../session/session';
+import { freshToken, tokenRefused } from '../../session/session';
 import { asMetadata } from './options';
 import type { Happenings } from './queue';
 import type { Upload } from './upload';
@@ -74,7 +74,7 @@ async function readFault(error: DetailedError): Promise<ApiError> {
   const answer = error.originalResponse;
   const status = answer?.getStatus() ?? 0;
   if (!answer || status < 400) return unreachable(); // no answer, or one that is not this protocol's
-  if (status === 401) endSession('expired');
+  if (status === 401) tokenRefused(tokenIn(error.originalRequest.getHeader('Authorization')));
   const headers = new Headers();
   for (const name of ['Retry-After', 'X-Request-Id']) {
     const value = answer.getHeader(name);
