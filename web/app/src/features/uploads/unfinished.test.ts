@@ -21,13 +21,22 @@ beforeEach(() => localStorage.clear());
 it('is offered to the next page of its owner', async () => {
   const before = await anotherPage();
   before.keep(upload, 'ann');
-  expect(await before.abandoned('ann')).toEqual([]);
   const after = await anotherPage();
   expect(await after.abandoned('bo')).toEqual([]);
   const { source: _, ...rest } = upload;
   expect(await after.abandoned('ann')).toEqual([{ ...rest, source: null, state: 'missing' }]);
   after.forget(upload.id);
   expect(await after.abandoned('ann')).toEqual([]);
+});
+
+it('is offered on the same page to its owner who has signed in again', async () => {
+  const here = await anotherPage();
+  here.keep(upload, 'ann');
+  const { page } = JSON.parse(localStorage.getItem(`lingoloop.upload.${upload.id}`) ?? '');
+  const locks = { query: async () => ({ held: [{ name: page }] }), request: async () => {} };
+  vi.stubGlobal('navigator', { ...navigator, locks });
+  expect(await here.abandoned('ann')).toMatchObject([{ id: upload.id, state: 'missing' }]);
+  vi.unstubAllGlobals();
 });
 
 it('is not offered while the page that is at it lives', async () => {

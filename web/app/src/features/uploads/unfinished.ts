@@ -33,15 +33,18 @@ export function forget(id: string): void {
   localStorage.removeItem(PREFIX + id);
 }
 
-/** Return the owner's uploads that were begun by pages which are gone, the oldest first. */
+/**
+ * Return the owner's uploads that were begun by pages which are gone, or by this one before its owner signed in again; the
+ * oldest first.
+ */
 export async function abandoned(owner: string): Promise<Upload[]> {
   const held = (await navigator.locks?.query())?.held ?? [];
-  const alive = new Set(held.map(({ name }) => name));
+  const others = new Set(held.map(({ name }) => name).filter((name) => name !== PAGE));
   const found = Object.keys(localStorage)
     .filter((name) => name.startsWith(PREFIX))
     .map(read)
     .filter((kept) => kept !== null)
-    .filter((kept) => kept.owner === owner && kept.page !== PAGE && !alive.has(kept.page));
+    .filter((kept) => kept.owner === owner && !others.has(kept.page));
   return found.sort((one, other) => one.at - other.at).map(asUpload);
 }
 
