@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { useEditing } from './editing';
 import type { Segment } from './segments';
-import { takeTold, useTranscript } from './transcript';
+import { refresh, takeTold, useTranscript } from './transcript';
 
 const server = vi.hoisted(() => ({ GET: vi.fn(), PATCH: vi.fn() }));
 vi.mock('../../api/client', () => ({ api: server, body: ({ data }: { data: unknown }) => data }));
@@ -83,4 +83,27 @@ it('sends only what was changed, and shows what the server makes of it', async (
   act(() => hook.result.current.editing.save({ text: 'person', speaker: null }));
   await waitFor(() => expect(texts()).toBe('as stored'));
   expect(server.PATCH.mock.calls[0]?.[1].body).toEqual({ text: 'person' });
+});
+
+it('is read whole, also where a frame told of some of it before', async () => {
+  takeTold(client, 'run', [segment(1000, 'told')]);
+  serve([segment(0, 'one'), segment(1000, 'told')]);
+  const { texts } = open();
+  await waitFor(() => expect(texts()).toBe('one told'));
+});
+
+it('keeps an edit when what was read before it comes after it', async () => {
+  serve([segment(0, 'machine')]);
+  server.PATCH.mockResolvedValueOnce({ data: { ...segment(0, 'person'), edited: true } });
+  const { hook, texts } = open();
+  await waitFor(() => expect(texts()).toBe('machine'));
+  let answer = (_: unknown) => {};
+  server.GET.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
+  refresh(client, 'run');
+  serve([{ ...segment(0, 'person'), edited: true }, segment(1, 'more')]);
+  act(() => hook.result.current.editing.edit(segment(0, 'machine')));
+  act(() => hook.result.current.editing.save({ text: 'person', speaker: null }));
+  await waitFor(() => expect(texts()).toBe('person more'));
+  await act(async () => answer({ data: { items: [segment(0, 'machine')], nextCursor: null } }));
+  expect(texts()).toBe('person more');
 });

@@ -23,8 +23,9 @@ export function useTranscript(runId: string) {
   });
 }
 
-/** Take in the segments of a frame. */
+/** Take in the segments of a frame; where nothing is being read yet, the first reading has them. */
 export function takeTold(client: QueryClient, runId: string, told: Segments): void {
+  if (!client.getQueryState(keyOf(runId))) return; // else they would pass for all that there is
   client.setQueryData<Segments>(keyOf(runId), (known) => withTold(known ?? NONE, told));
 }
 
@@ -85,7 +86,11 @@ export function useEdit(runId: string) {
       ),
     onMutate: ({ shown }) => put(shown),
     onError: (_error, { before }) => put(before),
-    onSuccess: put,
+    onSuccess: (stored) => {
+      put(stored);
+      // What is on its way may be from before the edit.
+      if (client.isFetching({ queryKey: keyOf(runId) })) refresh(client, runId);
+    },
   });
 }
 
@@ -106,6 +111,7 @@ async function eachPage(
   let cursor: number | null = -1;
   while (cursor !== null) {
     const found: Schemas['SegmentPage'] = await page(runId, { ...query, limit: PAGE, cursor }, signal);
+    signal.throwIfAborted();
     take(found.items);
     cursor = found.nextCursor === null ? null : Number(found.nextCursor);
   }
