@@ -24,19 +24,20 @@ export function useRun(runId: string) {
     queryFn: async ({ signal }) => body(await api.GET('/api/runs/{run_id}', { ...path, signal })),
   });
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a retry is followed like another run.
   useEffect(() => {
     let chunks = 0;
+    let open = round > 0; // a retry's first words may have been told before it was followed
     let later: ReturnType<typeof setTimeout> | undefined;
     const take = (frame: RunFrame) => {
       setTrouble(null);
       setLive(frame);
       if (frame.segments) takeTold(client, runId, frame.segments);
       const lookedAt = client.getQueryData<Run>(keyOf(runId));
+      open ||= ![frame.status, lookedAt?.status].every((status) => status && ENDED.has(status));
       if (frame.event === 'update') {
         // A chunk without words, or polling in the stream's place: only reading tells.
         if (!frame.segments && frame.chunksDone > chunks) later ??= setTimeout(look, patience(client, runId));
-      } else if (!lookedAt || !ENDED.has(lookedAt.status)) {
+      } else if (open) {
         // What was missed before the first frame; and at the end who speaks, which changes what was told.
         look();
         if (frame.event === 'done') client.invalidateQueries({ queryKey: keyOf(runId) });
