@@ -1,7 +1,7 @@
 import { useTranslation } from 'react-i18next';
 import { Link } from 'wouter';
+import { Cause } from '../../ui/Cause';
 import { clock, duration, languageName, when } from '../../ui/format';
-import { Cause } from './Cause';
 import { Marked } from './Marked';
 import { RunActions } from './RunActions';
 import styles from './RunRow.module.css';
@@ -25,7 +25,7 @@ export function RunRow({ run, query, onAgain, onDelete }: Props) {
       <RunState run={run} />
       <RunActions run={run} onAgain={onAgain} onDelete={onDelete} />
       {run.error && run.status === 'failed' && !wasCanceled(run) && (
-        <div className={styles.more}>
+        <div className={styles.cause}>
           <Cause error={run.error} />
         </div>
       )}

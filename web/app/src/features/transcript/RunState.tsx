@@ -1,8 +1,8 @@
 import { useTranslation } from 'react-i18next';
 import { Button } from '../../ui/Button';
+import { Cause } from '../../ui/Cause';
 import { Fault } from '../../ui/Fault';
 import { percent, timeLeft } from '../../ui/format';
-import { remedyOf } from './causes';
 import styles from './RunState.module.css';
 import type { Run, useRun } from './run';
 
@@ -77,8 +77,8 @@ function Progress({ run, interrupted, children }: ProgressProps) {
 
 function Failure({ run, children }: { run: Run; children: React.ReactNode }) {
   const { t } = useTranslation('transcript');
-  const { code = 'internal_error', message = '' } = run.error ?? {};
-  const canceled = code === 'canceled';
+  const { t: ui } = useTranslation('ui');
+  const canceled = run.error?.code === 'canceled';
   return (
     <section
       className={canceled ? styles.state : `${styles.state} ${styles.bad}`}
@@ -88,8 +88,7 @@ function Failure({ run, children }: { run: Run; children: React.ReactNode }) {
         <strong role="status">{t(canceled ? 'failed.canceled' : 'failed.title')}</strong>
         {children}
       </div>
-      <p>{t(`failed.remedies.${remedyOf(code)}`)}</p>
-      {!canceled && <p className={styles.note}>{t('failed.cause', { message, code })}</p>}
+      {canceled ? <p>{ui('remedies.goOn')}</p> : run.error && <Cause error={run.error} />}
     </section>
   );
 }

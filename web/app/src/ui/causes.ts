@@ -1,10 +1,10 @@
 import type texts from './en.json';
 
 export type What = keyof typeof texts.causes;
-export type Todo = keyof typeof texts.todo;
+export type Remedy = keyof typeof texts.remedies;
 
-/** Of each code with which runs fail: what to do about it. */
-const TODO: Record<Exclude<What, 'unknown'>, Todo> = {
+/** Of each code with which runs fail, as docs/api.md lists them: what to do about it. */
+const REMEDIES: Record<Exclude<What, 'unknown'>, Remedy> = {
   not_audio: 'otherFile',
   too_long: 'parts',
   too_large: 'parts',
@@ -14,7 +14,7 @@ const TODO: Record<Exclude<What, 'unknown'>, Todo> = {
   import_refused: 'otherAddress',
   import_failed: 'laterOrFile',
   audio_missing: 'uploadAgain',
-  canceled: 'retry',
+  canceled: 'goOn',
   worker_lost: 'ask',
   engine_refused: 'ask',
   engine_busy: 'later',
@@ -26,10 +26,10 @@ const TODO: Record<Exclude<What, 'unknown'>, Todo> = {
 };
 
 /** Return the keys of the texts that tell a person why a run failed, and what to do; also for a code that came later. */
-export function causeOf(code: string): [What, Todo] {
-  return isKnown(code) ? [code, TODO[code]] : ['unknown', 'retryOrAsk'];
+export function causeOf(code: string): [What, Remedy] {
+  return isKnown(code) ? [code, REMEDIES[code]] : ['unknown', 'retryOrAsk'];
 }
 
-function isKnown(code: string): code is keyof typeof TODO {
-  return Object.hasOwn(TODO, code);
+function isKnown(code: string): code is keyof typeof REMEDIES {
+  return Object.hasOwn(REMEDIES, code);
 }

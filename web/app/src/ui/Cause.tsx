@@ -1,16 +1,15 @@
 import { useTranslation } from 'react-i18next';
 import styles from './Cause.module.css';
 import { causeOf } from './causes';
-import type { Run } from './runs';
 
 /** Why a run failed and what to do, in words; what the server says about it can be opened. */
-export function Cause({ error }: { error: NonNullable<Run['error']> }) {
-  const { t } = useTranslation('recordings');
-  const [what, todo] = causeOf(error.code);
+export function Cause({ error }: { error: { code: string; message: string } }) {
+  const { t } = useTranslation('ui');
+  const [what, remedy] = causeOf(error.code);
   return (
     <div className={styles.cause}>
       <p>
-        <strong>{t(`causes.${what}`)}</strong> {t(`todo.${todo}`)}
+        <strong>{t(`causes.${what}`)}</strong> {t(`remedies.${remedy}`)}
       </p>
       <details>
         <summary>{t('detail')}</summary>
