@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { audioQuery } from '../../api/audio';
 import { api, body, type Schemas } from '../../api/client';
 import { withoutAudio } from './runs';
 import { changeLists } from './useLiveRuns';
@@ -8,12 +9,7 @@ export type Receipt = Schemas['Receipt'];
 
 /** What a recording is, as it must be told before it is deleted. */
 export function useAudio(audioId: string) {
-  const which = { params: { path: { audio_id: audioId } } };
-  return useQuery({
-    queryKey: ['audio', audioId],
-    queryFn: async ({ signal }) => body(await api.GET('/api/audios/{audio_id}', { ...which, signal })),
-    staleTime: 0,
-  });
+  return useQuery({ ...audioQuery(audioId), staleTime: 0 });
 }
 
 /** Delete a recording and all that came of it; the answer is its receipt. */

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { api, body } from '../../api/client';
 import { ApiError } from '../../api/problem';
+import { settingsQuery } from '../../api/settings';
 import { renewBy, whyEnded } from '../../session/session';
 import { Fault } from '../../ui/Fault';
 import { type Failure, useArrival } from './arrival';
@@ -15,10 +15,7 @@ renewBy(async (session) => (await import('./oidc')).renewOidc(session));
 /** Lets somebody in: by a one-time link, by a provider (OpenID Connect), or by a token. */
 export function SignInPage() {
   const { t } = useTranslation('signIn');
-  const { data: settings, error } = useQuery({
-    queryKey: ['settings'],
-    queryFn: async () => body(await api.GET('/api/settings')),
-  });
+  const { data: settings, error } = useQuery(settingsQuery);
   const oidc = settings?.signIn.oidc;
   const [arriving, failure] = useArrival(oidc);
   const ended = whyEnded();

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ChangeEvent, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { settingsQuery } from '../../api/settings';
 import { may, useSession } from '../../session/session';
 import { Button } from '../../ui/Button';
 import { bytes } from '../../ui/format';
@@ -8,7 +9,6 @@ import styles from './AddRecordings.module.css';
 import { type Dropped, useDrop } from './drop';
 import { engineOf, useEngines } from './engines';
 import { LinkForm } from './LinkForm';
-import { settingsQuery } from './limits';
 import { OptionsForm } from './OptionsForm';
 import { fieldsOf, keepOptions, keptOptions, type Options } from './options';
 import { useQueue } from './queueContext';

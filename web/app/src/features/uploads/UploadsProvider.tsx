@@ -1,7 +1,8 @@
 import { type ReactNode, useEffect, useState } from 'react';
 import { queryClient } from '../../api/queries';
+import { settingsQuery } from '../../api/settings';
 import { useSession } from '../../session/session';
-import { refusal, settingsQuery } from './limits';
+import { refusal } from './limits';
 import { createQueue, type Queue } from './queue';
 import { QueueContext } from './queueContext';
 import { drop, send } from './sending';

@@ -1,15 +1,7 @@
-import { queryOptions } from '@tanstack/react-query';
-import { api, body, type Schemas } from '../../api/client';
+import type { Schemas } from '../../api/client';
 import { ApiError } from '../../api/problem';
 
 export type Limits = Schemas['Limits'];
-
-/** How much the server takes, among what it tells everybody. */
-export const settingsQuery = queryOptions({
-  queryKey: ['settings'],
-  queryFn: async () => body(await api.GET('/api/settings')),
-  staleTime: Number.POSITIVE_INFINITY,
-});
 
 const NO_RECORDING = /^(image|font)\/|^application\/(pdf|zip|json|msword|vnd\.)/;
 
