@@ -53,6 +53,7 @@ const CHINESE: Labels = {
     if (code === 'unauthorized') return '登录已失效，请重新登录。';
     if (code === 'stream_blocked') return '这里收不到实时更新，改为每隔几秒查询一次。';
     if (code === 'unreachable') return '连不上服务器，正在重试。';
+    if (code === 'token_unavailable') return '无法取得令牌，正在重试。';
     return code === 'disconnected' ? '连接断开，正在重连。' : message;
   },
 };

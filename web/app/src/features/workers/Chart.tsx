@@ -4,7 +4,7 @@ import styles from './Chart.module.css';
 
 type Props = {
   samples: readonly Sample[];
-  measure: Measure;
+  measure: Exclude<Measure, 'running'>;
   /** The chart's right end, in ms since 1970. */
   until: number;
   write: (value: number) => string;
