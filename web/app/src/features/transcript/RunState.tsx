@@ -13,41 +13,33 @@ type Props = Pick<ReturnType<typeof useRun>, 'trouble' | 'cancel' | 'retry'> & {
 
 /** How far the run is, or why it failed, and what can be done about it. Nothing once it has succeeded. */
 export function RunState({ run, trouble, cancel, retry, mayWrite }: Props) {
-  const error = cancel.error ?? retry.error;
+  const { t } = useTranslation('transcript');
+  if (run.status === 'succeeded') return null;
+  const failed = run.status === 'failed';
+  const cancelling = cancel.isPending || cancel.isSuccess;
+  const error = failed ? retry.error : cancel.error; // what could not be done before is over
   return (
     <>
-      {run.status === 'failed' ? (
+      {failed ? (
         <Failure run={run}>
           {mayWrite && (
             <Button kind="primary" onClick={() => retry.mutate()} disabled={retry.isPending}>
-              <RetryText run={run} />
+              {t(run.error?.code === 'canceled' ? 'failed.goOn' : 'failed.retry')}
             </Button>
           )}
         </Failure>
       ) : (
-        run.status !== 'succeeded' && (
-          <Progress run={run} interrupted={trouble !== null}>
-            {mayWrite && (
-              <Button onClick={() => cancel.mutate()} disabled={cancel.isPending || cancel.isSuccess}>
-                <CancelText pending={cancel.isPending || cancel.isSuccess} />
-              </Button>
-            )}
-          </Progress>
-        )
+        <Progress run={run} interrupted={trouble !== null}>
+          {mayWrite && (
+            <Button onClick={() => cancel.mutate()} disabled={cancelling}>
+              {t(cancelling ? 'progress.cancelling' : 'progress.cancel')}
+            </Button>
+          )}
+        </Progress>
       )}
       {error && <Fault error={error} />}
     </>
   );
-}
-
-function RetryText({ run }: { run: Run }) {
-  const { t } = useTranslation('transcript');
-  return t(run.error?.code === 'canceled' ? 'failed.goOn' : 'failed.retry');
-}
-
-function CancelText({ pending }: { pending: boolean }) {
-  const { t } = useTranslation('transcript');
-  return t(pending ? 'progress.cancelling' : 'progress.cancel');
 }
 
 type ProgressProps = { run: Run; interrupted: boolean; children: React.ReactNode };

@@ -1,5 +1,6 @@
+import type { TFunction } from 'i18next';
 import { expect, it } from 'vitest';
-import { colourOf, newLabel, speakerOf, speakersOf } from './speakers';
+import { colourOf, nameOf, newLabel, speakerOf, speakersOf } from './speakers';
 
 const said = (more: object) => ({ index: 0, start: 0, end: 0, text: '', ...more });
 
@@ -34,4 +35,14 @@ it.each([
   ['unheard', 0],
 ])('%s has colour %i', (label, colour) => {
   expect(colourOf(label, ['3', '1', 'Ann'])).toBe(colour);
+});
+
+it.each([
+  ['1', 'Ann'],
+  ['2', 'speakers.numbered 2'],
+  ['Channel 0', 'speakers.channel 0'],
+  ['constructor', 'constructor'],
+])('the speaker %s is called %s', (label, called) => {
+  const t = ((key: string, { number }: { number: string }) => `${key} ${number}`) as TFunction<'transcript'>;
+  expect(nameOf(label, { '1': 'Ann' }, t)).toBe(called);
 });

@@ -29,7 +29,7 @@ export function speakersOf(segments: readonly Segment[]): string[] {
 /** Return what a speaker is called: the name given, else a text that says which one it is. */
 export function nameOf(label: string, names: Names, t: TFunction<'transcript'>): string {
   const channel = /^Channel (\d+)$/.exec(label)?.[1];
-  if (names[label]) return names[label];
+  if (Object.hasOwn(names, label) && names[label]) return names[label];
   if (channel) return t('speakers.channel', { number: channel });
   return /^\d+$/.test(label) ? t('speakers.numbered', { number: label }) : label;
 }
