@@ -1,5 +1,6 @@
-import { beforeEach, expect, it } from 'vitest';
-import { pastedToken, takeCode, takeReturn } from './entrance';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { beginSession, endSession, freshToken } from '../../session/session';
+import { pastedToken, sessionOfLink, takeCode, takeReturn } from './entrance';
 
 it.each([
   ['abc.def.ghi', 'abc.def.ghi'],
@@ -32,4 +33,15 @@ it('takes what the provider says out of the address', () => {
   expect(takeReturn()).toBe(`${location.origin}/sign-in?code=c&state=s`);
   expect(location.search).toBe('');
   expect(takeReturn()).toBeNull();
+});
+
+it('leaves those signed in who open a link that was used before', async () => {
+  const fetched = vi.fn(async () => Response.json({ code: 'unauthorized', detail: 'used' }, { status: 401 }));
+  vi.stubGlobal('fetch', fetched);
+  beginSession({ token: 'good', owner: 'ann', scopes: [], expiresAt: null });
+  await expect(sessionOfLink('old')).rejects.toMatchObject({ status: 401 });
+  expect(fetched).toHaveBeenCalledWith('/api/sign-in', { method: 'POST', body: '{"code":"old"}' });
+  expect(await freshToken()).toBe('good');
+  endSession('signed-out');
+  vi.unstubAllGlobals();
 });

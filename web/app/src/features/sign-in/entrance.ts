@@ -1,4 +1,3 @@
-import { api, body } from '../../api/client';
 import { ApiError, readProblem } from '../../api/problem';
 import type { Session } from '../../session/session';
 
@@ -6,19 +5,24 @@ type Me = { owner: string; scopes: string[]; expiresAt: string | null };
 
 /** Return the session that a token gives; an ApiError where the server does not take it. */
 export async function sessionOf(token: string): Promise<Session> {
-  // Not by `api`: that sends the token of whoever is signed in.
-  const response = await fetch('/api/me', { headers: { Authorization: `Bearer ${token}` } }).catch(() => {
-    throw new ApiError(0, { code: 'unreachable', detail: '' });
-  });
-  if (!response.ok) throw new ApiError(response.status, await readProblem(response));
-  const { owner, scopes, expiresAt } = (await response.json()) as Me;
+  const me = await call<Me>('/api/me', { headers: { Authorization: `Bearer ${token}` } });
+  const { owner, scopes, expiresAt } = me;
   return { token, owner, scopes, expiresAt: expiresAt === null ? null : Date.parse(expiresAt) };
 }
 
 /** Return the session for the code of a one-time link. */
 export async function sessionOfLink(code: string): Promise<Session> {
-  const { token } = body(await api.POST('/api/sign-in', { body: { code } }));
-  return sessionOf(token);
+  const init = { method: 'POST', body: JSON.stringify({ code }) };
+  return sessionOf((await call<{ token: string }>('/api/sign-in', init)).token);
+}
+
+/** Not by `api`: that sends the token of whoever is signed in, and takes a refusal for one of it. */
+async function call<Answer>(path: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(path, init).catch(() => {
+    throw new ApiError(0, { code: 'unreachable', detail: '' });
+  });
+  if (!response.ok) throw new ApiError(response.status, await readProblem(response));
+  return response.json();
 }
 
 /** Return the code that a one-time link's address holds after `#`, and take it out of the address bar and the history. */
