@@ -99,8 +99,8 @@ def content_policy(oidc_authority: str | None) -> str:
         address = urlsplit(oidc_authority)
         connect += f" {address.scheme}://{address.netloc}"
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
-        f"media-src 'self' blob:; connect-src {connect}; manifest-src 'self'; worker-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; "
+        f"media-src 'self'; connect-src {connect}; manifest-src 'self'; worker-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
