@@ -17,6 +17,7 @@ type Props = { run: Run; onClose: () => void };
 /** Asks with which options a recording is to be transcribed once more, beside what there is of it. */
 export function AgainDialog({ run, onClose }: Props) {
   const { t } = useTranslation('recordings');
+  const { t: ui } = useTranslation('ui');
   const engines = useEngines();
   const [options, setOptions] = useState(() => optionsOf(run, engines));
   const engine = engineOf(engines, options.lane);
@@ -33,7 +34,7 @@ export function AgainDialog({ run, onClose }: Props) {
         </p>
       )}
       <div className={styles.actions}>
-        <Button onClick={onClose}>{t('again.close')}</Button>
+        <Button onClick={onClose}>{ui('close')}</Button>
         <Button kind="primary" disabled={again.isPending} onClick={() => begin(again.data !== undefined)}>
           {t(again.isPending ? 'again.running' : again.data ? 'again.force' : 'again.begin')}
         </Button>

@@ -12,13 +12,14 @@ type Props = { run: Run; onClose: () => void };
 /** Says what is removed with a recording, removes it when told to, and shows the receipt. */
 export function DeleteDialog({ run, onClose }: Props) {
   const { t } = useTranslation('recordings');
+  const { t: ui } = useTranslation('ui');
   const deletion = useDeletion(run.audioId);
   return deletion.data ? (
     <Dialog key="done" title={t('deletion.done')} onClose={onClose}>
       <Removed receipt={deletion.data} />
       <div className={styles.actions}>
         <Button kind="primary" onClick={onClose}>
-          {t('deletion.close')}
+          {ui('close')}
         </Button>
       </div>
     </Dialog>
@@ -33,11 +34,12 @@ type Question = { run: Run; deletion: ReturnType<typeof useDeletion>; onKeep: ()
 
 function Question({ run, deletion, onKeep }: Question) {
   const { t } = useTranslation('recordings');
+  const { t: ui } = useTranslation('ui');
   const audio = useAudio(run.audioId);
   const error = deletion.error ?? audio.error;
   return (
     <>
-      {audio.data ? <ToBeRemoved audio={audio.data} /> : audio.isPending && <p>{t('loading')}</p>}
+      {audio.data ? <ToBeRemoved audio={audio.data} /> : audio.isPending && <p>{ui('loading')}</p>}
       {error && <Fault error={error} />}
       <div className={styles.actions}>
         <Button onClick={onKeep}>{t('deletion.keep')}</Button>

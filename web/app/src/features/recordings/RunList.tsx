@@ -18,6 +18,7 @@ type Props = {
 /** The runs that are wanted, the newest first; or why there are none. */
 export function RunList({ wanted, onShowAll, onAgain, onDelete }: Props) {
   const { t } = useTranslation('recordings');
+  const { t: ui } = useTranslation('ui');
   const list = useInfiniteQuery(runList(wanted));
   const runs = runsOf(list.data);
   // Where there is nothing to show, a person need not wait for the last try to learn that the first ones failed.
@@ -32,7 +33,7 @@ export function RunList({ wanted, onShowAll, onAgain, onDelete }: Props) {
     <>
       {error && (
         <Fault error={error}>
-          <Button onClick={() => void list.refetch()}>{t('tryAgain')}</Button>
+          <Button onClick={() => void list.refetch()}>{ui('tryAgain')}</Button>
         </Fault>
       )}
       {list.isPending && !error && <Skeleton />}
@@ -56,7 +57,7 @@ export function RunList({ wanted, onShowAll, onAgain, onDelete }: Props) {
           aria-disabled={list.isFetchingNextPage}
           onClick={() => void showMore()}
         >
-          {t(list.isFetchingNextPage ? 'loading' : 'more')}
+          {list.isFetchingNextPage ? ui('loading') : t('more')}
         </Button>
       )}
     </>
@@ -93,7 +94,7 @@ const ROWS = ['a', 'b', 'c', 'd', 'e'];
 
 /** Rows as high as those to come, so that nothing moves when they do. */
 function Skeleton() {
-  const { t } = useTranslation('recordings');
+  const { t } = useTranslation('ui');
   return (
     <>
       <p role="status" className="visually-hidden">

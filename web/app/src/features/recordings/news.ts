@@ -1,19 +1,9 @@
-import type { RunStatus } from './runs';
+import type { RunFrame, RunState, RunStatus } from '@lingoloop/react';
 
 /** What the shared stream tells of a run at one moment; it has more, which the list has no use for. */
-export type State = {
-  runId: string;
-  status: RunStatus;
-  progress: number;
-  timeElapsed: number;
-  estimatedTimeRemaining: number | null;
-  queuePosition: number | null;
-  chunksDone: number;
-  chunksTotal: number | null;
-  error: { code: string; message: string } | null;
-};
+export type State = Omit<RunState, 'audioId'>;
 
-export type Frame = { event: 'snapshot'; items: State[] } | (State & { event: 'init' | 'update' | 'done' });
+export type Frame = { event: 'snapshot'; items: State[] } | (State & Pick<RunFrame, 'event'>);
 
 /** Return the states that a frame tells, without what else is in it: its words belong in no list. Pure. */
 export function statesIn(frame: Frame): State[] {
