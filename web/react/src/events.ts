@@ -190,7 +190,10 @@ export class OwnerEvents {
     if (this.#isSettled) return Promise.resolve();
     return new Promise((resolve) => {
       this.#settling.add(resolve);
-      setTimeout(resolve, SETTLE_MS);
+      setTimeout(() => {
+        this.#settling.delete(resolve);
+        resolve();
+      }, SETTLE_MS);
     });
   }
 

@@ -17,6 +17,12 @@ describe('what a frame tells', () => {
     ['chunks in any order', [segment(2000, 'c')], [segment(0, 'a'), segment(1000, 'b')], '0 a,1000 b,2000 c'],
     ['unsorted ones', [], [segment(1, 'b'), segment(0, 'a')], '0 a,1 b'],
     ['the same once more', [segment(0, 'a')], [segment(0, 'a')], '0 a'],
+    [
+      'one twice, of which the later counts',
+      [],
+      [segment(0, 'a'), segment(0, 'A'), segment(1, 'b')],
+      '0 A,1 b',
+    ],
     ['another version of one', [segment(0, 'a')], [segment(0, 'A')], '0 A'],
     ['what a person has edited', [segment(0, 'mine', { edited: true })], [segment(0, 'a')], '0 mine'],
     ['text without words, where there are words', [segment(0, 'a')], [segment(0, 'b', { words: [] })], '0 b'],

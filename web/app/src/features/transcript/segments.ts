@@ -51,6 +51,11 @@ function merge(
       merged.push(before);
       at += 1;
     }
+    const last = merged.at(-1);
+    if (last?.index === segment.index) {
+      merged[merged.length - 1] = choose(last, segment);
+      continue;
+    }
     const same = known[at]?.index === segment.index ? known[at++] : undefined;
     merged.push(same ? choose(same, segment) : segment);
   }
