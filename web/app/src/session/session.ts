@@ -114,8 +114,12 @@ async function alone(work: () => Promise<void>): Promise<void> {
   else await work();
 }
 
+export function currentSession(): Session | null {
+  return session;
+}
+
 export function useSession(): Session | null {
-  return useSyncExternalStore(subscribe, () => session);
+  return useSyncExternalStore(subscribe, currentSession);
 }
 
 /** Whether the person may do what needs a scope. */

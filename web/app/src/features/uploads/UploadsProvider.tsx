@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useState } from 'react';
 import { queryClient } from '../../api/queries';
 import { settingsQuery } from '../../api/settings';
-import { useSession } from '../../session/session';
+import { currentSession, useSession } from '../../session/session';
 import { refusal } from './limits';
 import { createQueue, type Queue } from './queue';
 import { QueueContext } from './queueContext';
@@ -42,7 +42,10 @@ export function UploadsProvider({ children }: { children: ReactNode }) {
 
 function queueOf(owner: string): Queue {
   return createQueue({
-    send,
+    send(upload, stop, happenings) {
+      // A recording that ends as its owner leaves must not become somebody else's.
+      if (currentSession()?.owner === owner) send(upload, stop, happenings);
+    },
     drop,
     keep: (upload) => keep(upload, owner),
     forget,
