@@ -64,6 +64,7 @@ it('shows the words of a real recording while it is being transcribed', async ()
 it('plays a word that is clicked, and goes by keys', async () => {
   const page = await open(`/runs/${finished}`);
   await page.getByText('Good morning').waitFor();
+  expect(await page.title()).toBe('talk.ogg · LingoLoop');
   const sound = page.locator('audio');
   const at = () => sound.evaluate((element: HTMLAudioElement) => element.currentTime);
   const isPaused = () => sound.evaluate((element: HTMLAudioElement) => element.paused);

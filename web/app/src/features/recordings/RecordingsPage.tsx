@@ -1,6 +1,7 @@
 import { useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useTranslation } from 'react-i18next';
+import { Heading } from '../../ui/Heading';
 import { AddRecordings } from '../uploads/AddRecordings';
 import { AgainDialog } from './AgainDialog';
 import { DeleteDialog } from './DeleteDialog';
@@ -29,7 +30,7 @@ export function RecordingsPage() {
   };
   return (
     <div className={styles.page}>
-      <h1>{t('title')}</h1>
+      <Heading>{t('title')}</Heading>
       <AddRecordings />
       <section ref={runs} tabIndex={-1} className={styles.runs} aria-label={t('list')}>
         <SearchBar wanted={wanted} onWant={want} />

@@ -4,6 +4,7 @@ import { ApiError } from '../../api/problem';
 import { settingsQuery } from '../../api/settings';
 import { renewBy, whyEnded } from '../../session/session';
 import { Fault } from '../../ui/Fault';
+import { Heading } from '../../ui/Heading';
 import { type Failure, useArrival } from './arrival';
 import { ProviderFault } from './ProviderFault';
 import { ProviderSignIn } from './ProviderSignIn';
@@ -22,7 +23,7 @@ export function SignInPage() {
   if (arriving && !error) return <p role="status">{t('arriving')}</p>;
   return (
     <section className={styles.page}>
-      <h1>{t('title')}</h1>
+      <Heading>{t('title')}</Heading>
       {ended && <p className={styles.ended}>{t(`ended.${ended}`)}</p>}
       {failure && <ArrivalFault failure={failure} authority={oidc?.authority} />}
       {error && <Fault error={error} />}

@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 import { api, body } from '../../api/client';
 import { Button } from '../../ui/Button';
 import { duration, languageName, when } from '../../ui/format';
+import { Heading } from '../../ui/Heading';
 import { CopyButton } from './CopyButton';
 import { ExportDialog } from './ExportDialog';
 import styles from './RunHead.module.css';
@@ -27,7 +28,7 @@ export function RunHead({ run, labels, hasText, mayWrite }: Props) {
       <Link href="/" className={styles.back}>
         {t('toRecordings')}
       </Link>
-      <h1>{run.filename}</h1>
+      <Heading>{run.filename}</Heading>
       <p className={styles.facts}>{facts.join(' · ')}</p>
       {hasText && (
         <div className={styles.actions}>

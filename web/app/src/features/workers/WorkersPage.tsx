@@ -1,5 +1,6 @@
 import { useTranslation } from 'react-i18next';
 import { may, useSession } from '../../session/session';
+import { Heading } from '../../ui/Heading';
 import { BacklogSection } from './BacklogSection';
 import { useBacklog } from './backlog';
 import { FleetSection } from './FleetSection';
@@ -14,7 +15,7 @@ export default function WorkersPage() {
   if (!session || !may(session, 'admin')) {
     return (
       <div className={styles.page}>
-        <h1>{t('title')}</h1>
+        <Heading>{t('title')}</Heading>
         <p>{t('operatorsOnly')}</p>
         <p className={styles.muted}>
           {t('whereAdmin')} <code>lingoloop token --sub local --scope "runs:read runs:write admin"</code>
@@ -24,7 +25,7 @@ export default function WorkersPage() {
   }
   return (
     <div className={styles.page}>
-      <h1>{t('title')}</h1>
+      <Heading>{t('title')}</Heading>
       <Sections />
     </div>
   );
