@@ -14,7 +14,14 @@ from tests.guide.browser import CHROMIUM
 
 WEB = Path(__file__).parents[2] / "web"
 PAGE = WEB.parent / "services/gateway/lingoloop_gateway/static/app"
-JOURNEYS = sorted((WEB / "e2e").glob("*.test.ts"))
+LONG = {"blocked", "oidc", "streams", "uploads"}
+"""Journeys that wait for time-outs, breaks and large files."""
+
+JOURNEYS = [
+    pytest.param(path.name, marks=pytest.mark.slow if name in LONG else (), id=name)
+    for path in sorted((WEB / "e2e").glob("*.test.ts"))
+    for name in [path.name.removesuffix(".test.ts")]
+]
 
 pytestmark = [
     pytest.mark.timeout(400),
@@ -66,6 +73,6 @@ def built() -> None:
 
 @pytest.mark.usefixtures("built")
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; `make test-servers` installs it")
-@pytest.mark.parametrize("journey", JOURNEYS, ids=lambda path: path.name.removesuffix(".test.ts"))
-def test_the_page_in_a_browser(journey: Path) -> None:
-    npm("e2e", journey.name, CHROMIUM=CHROMIUM or "")
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_the_page_in_a_browser(journey: str) -> None:
+    npm("e2e", journey, CHROMIUM=CHROMIUM or "")
