@@ -89,7 +89,7 @@ it('shows dead letters and puts them back', async () => {
   await letters.getByLabel(/^Choose (all|the) \d+ shown$/).check();
   await letters.getByRole('button', { name: /^Replay chosen/ }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
-  await letters.getByText(/^\d dead letters? (was|were) put back\.$/).waitFor();
+  await letters.getByText(/^\d+ dead letters? (was|were) put back\.$/).waitFor();
   await letters.getByText('Nothing has failed for good.').waitFor();
   expect(await focused()).toBe('Dead letters');
   await expect.poll(() => status(), { timeout: 60_000 }).toBe('succeeded');
