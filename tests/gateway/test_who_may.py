@@ -21,7 +21,7 @@ async def test_a_token_of_bytes_that_are_no_text_is_401(idle_world: World) -> No
 
 
 @pytest.mark.parametrize(("method", "target", "status", "allow"), [
-    ("GET", "/", 404, None), ("GET", "/api", 404, None), ("GET", "/api/nothing", 404, None), ("POST", "/api/runs/x/y/z", 404, None),
+    ("GET", "/nothing.txt", 404, None), ("GET", "/api", 404, None), ("GET", "/api/nothing", 404, None), ("POST", "/api/runs/x/y/z", 404, None),
     ("OPTIONS", "/api/nothing", 404, None), ("GET", "/metrics", 404, None), ("GET", "/healthz", 404, None),
     ("PUT", "/api/audios", 405, {"POST", "GET", "HEAD"}),
     ("POST", "/api/audios/x", 405, {"GET", "HEAD", "DELETE"}), ("DELETE", "/api/audios/x/content", 405, {"GET", "HEAD"}), ("DELETE", "/api/runs/x/progress", 405, {"GET", "HEAD"}),
