@@ -1,7 +1,10 @@
 """The tests of `web/`: the pieces one by one, and the page in a real browser in front of the real server."""
 
 import fcntl
+import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lingoloop_gateway.description.document import openapi
+from lingoloop_gateway.description.table import ROUTES
 from tests.command_line import environment
 from tests.guide.browser import CHROMIUM
 
@@ -34,17 +39,23 @@ pytestmark = [
 
 def npm(*words: str, **settings: str) -> None:
     """Run one of the scripts of `web/package.json`; what it says is the failure's text."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         ["npm", "run", "--silent", *words],
         cwd=WEB,
         env={**environment(), "LINGOLOOP_PYTHON": sys.executable, "CI": "1", "NO_COLOR": "1", **settings},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=390,
-        check=False,
+        start_new_session=True,
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    try:
+        said, _ = process.communicate(timeout=390)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)  # servers and browsers that it started, too
+        process.communicate()
+        raise
+    assert process.returncode == 0, said
 
 
 def test_the_code_is_in_order() -> None:
@@ -53,6 +64,22 @@ def test_the_code_is_in_order() -> None:
 
 def test_the_pieces_one_by_one() -> None:
     npm("test")
+
+
+def test_the_page_knows_the_api_as_it_is_described(tmp_path: Path) -> None:
+    described, typed = tmp_path / "openapi.json", tmp_path / "schema.d.ts"
+    described.write_text(json.dumps(openapi(ROUTES, version="any")))
+    subprocess.run(
+        ["npx", "--no-install", "openapi-typescript", described, "--output", typed],
+        cwd=WEB / "app",
+        env=environment(),
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    assert typed.read_text() == (WEB / "app/src/api/schema.d.ts").read_text(), (
+        "docs/web.md says how to mend it"
+    )
 
 
 def is_stale() -> bool:
