@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from lingoloop_common.contracts.webhooks import Message
 from lingoloop_gateway.dead_letters import Selection
-from lingoloop_gateway.description import openai_shapes, shapes, webhook_shapes
+from lingoloop_gateway.description import openai_shapes, operator_shapes, page_shapes, shapes, webhook_shapes
 from lingoloop_gateway.edits import SegmentEdit, SpeakerNames
 from lingoloop_gateway.options import AgainOptions, ImportOptions
 from lingoloop_gateway.sign_in import LinkCode
@@ -196,15 +196,15 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
         "pending": False,
     },
     shapes.Transcript: {**DESCRIBED, "segments": [SEGMENT]},
-    shapes.Fleet: {
+    operator_shapes.Fleet: {
         "message": "1 of 1 workers take work",
         "status": {"isRunning": True, "processingJobs": [JOB], "processingCount": 1},
         "workers": [WORKER],
     },
-    shapes.DeadLetterPage: {"items": [LETTER], "nextCursor": None},
-    shapes.Replayed: {"replayed": 1, "remaining": 0},
+    operator_shapes.DeadLetterPage: {"items": [LETTER], "nextCursor": None},
+    operator_shapes.Replayed: {"replayed": 1, "remaining": 0},
     LinkCode: {"code": "3q2-7wXhWq0v5b0lVq6yC1nJkz8fT4mR9sE2aHdU7gY"},
-    shapes.PageSettings: {
+    page_shapes.PageSettings: {
         "version": "1.0.0",
         "signIn": {
             "oidc": {"authority": "https://login.example", "clientId": "lingoloop", "scope": "openid"},
@@ -212,13 +212,13 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
         },
         "limits": {"uploadBytes": 10737418240, "audioDurationMs": 86400000},
     },
-    shapes.SignedIn: {"token": "eyJhbGciOiJIUzI1NiJ9.e30.x", "expiresAt": "2026-12-27T09:00:00.000Z"},
-    shapes.Me: {
+    page_shapes.SignedIn: {"token": "eyJhbGciOiJIUzI1NiJ9.e30.x", "expiresAt": "2026-12-27T09:00:00.000Z"},
+    page_shapes.Me: {
         "owner": "ann",
         "scopes": ["runs:read", "runs:write"],
         "expiresAt": "2026-12-27T09:00:00.000Z",
     },
-    shapes.EngineList: {
+    page_shapes.EngineList: {
         "default": {"engine": "whisper", "model": "base"},
         "items": [
             {
@@ -231,7 +231,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
             }
         ],
     },
-    shapes.BacklogByLane: {
+    operator_shapes.BacklogByLane: {
         "lanes": [{"lane": "whisper.base", **DEPTH, "history": [{"at": CREATED, **DEPTH}]}]
     },
     Message: {

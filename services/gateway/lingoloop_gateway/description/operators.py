@@ -2,8 +2,8 @@
 
 from lingoloop_common.auth import ADMIN
 from lingoloop_gateway.dead_letters import CODE, Selection
+from lingoloop_gateway.description.operator_shapes import BacklogByLane, DeadLetterPage, Fleet, Replayed
 from lingoloop_gateway.description.routes import ID, JSON, Parameter, Route, cursor, json_of, limit
-from lingoloop_gateway.description.shapes import BacklogByLane, DeadLetterPage, Fleet, Replayed
 from lingoloop_gateway.parameters import BACKLOG_MINUTES, LETTERS_LIMIT
 
 WORKER = Parameter("id", ID, "One worker; all of them where it is not said.")

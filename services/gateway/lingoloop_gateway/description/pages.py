@@ -1,8 +1,8 @@
 """The calls that describe the others, and the web app's."""
 
 from lingoloop_common.auth import ANY, READ
+from lingoloop_gateway.description.page_shapes import EngineList, Me, PageSettings, SignedIn
 from lingoloop_gateway.description.routes import ANY_BYTES, JSON, TEXT, Answer, Route, Schema, json_of
-from lingoloop_gateway.description.shapes import EngineList, Me, PageSettings, SignedIn
 from lingoloop_gateway.sign_in import LinkCode
 
 OBJECT: Schema = {"type": "object"}
