@@ -5,6 +5,7 @@ PYTHON ?= python3
 FILE ?= examples/talk.ogg
 
 BIN := .venv/bin
+OPS := .venv-ops/bin
 PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop libs/voices
 STAMP := .venv/.done
 APP := services/gateway/lingoloop_gateway/static/app/index.html
@@ -12,7 +13,7 @@ WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prun
 CODE = $(wildcard libs services tests bench examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up web screenshots test test-all test-servers check fmt lock bench chaos clean
+.PHONY: help setup demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -48,14 +49,28 @@ $(APP): $(WEB)
 	cd web && npm ci --no-audit --no-fund && npm run build
 	@touch $@
 
-test: setup test-servers ## the tests, without the slow ones
-	$(BIN)/pytest -n 2 -m "not slow"
+test: setup test-servers ## the tests, without the slow ones and those of the operators' files
+	$(BIN)/pytest -n 2 -m "not slow and not ops"
 
-test-all: setup test-servers ## all tests
+test-all: setup test-servers ops-tools ## all tests
 	$(BIN)/pytest -n 2
+
+ops-check: setup test-servers ops-tools ## the quick tests of the operators' files: images, compose, Kubernetes, alerts, dashboards
+	$(BIN)/pytest -n 2 -m "ops and not slow"
+
+ops-test: setup test-servers ops-tools ## all tests of the operators' files, with their drills
+	$(BIN)/pytest -n 2 -m ops
 
 test-servers: ## install what the tests need from the system
 	tests/servers/install.sh
+
+ops-tools: .venv-ops/.done ## install what the tests of the operators' files need besides
+	tests/ops/install.sh
+
+.venv-ops/.done: ops/tools.lock
+	$(PYTHON) -m venv .venv-ops
+	$(OPS)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r ops/tools.lock
+	@touch $@
 
 check: setup ## lint, format, types, import rules, dead code, dependencies
 	$(BIN)/ruff check $(CODE)
@@ -75,12 +90,14 @@ screenshots: setup web ## pictures of every page, in web/screenshots
 lock: ## pin requirements.in again (needs uv)
 	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 	  --custom-compile-command "make lock" --quiet -o requirements.lock requirements.in
+	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
+	  --custom-compile-command "make lock" --quiet -o ops/tools.lock ops/tools.in
 
 bench: setup test-servers ## measure: make bench NAME=overhead
 	$(BIN)/python -m bench $(NAME)
 
 clean: ## delete what was made here
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-ops .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find libs services tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(PACKAGES:%=%/*.egg-info) $(PACKAGES:%=%/build)
 	rm -rf $(dir $(APP)) web/node_modules web/*/dist

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# What the tests of the operators' files need from the system, besides what tests/servers/install.sh brings.
+# Installs what is missing where that is possible (root on Debian).
+set -euo pipefail
+
+missing=()
+command -v prometheus >/dev/null || missing+=(prometheus)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "The tests need these packages (Debian's names): ${missing[*]}" >&2
+  echo "Install them, e.g.: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -qq --no-install-recommends "${missing[@]}"
