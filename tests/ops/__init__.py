@@ -1,0 +1,1 @@
+"""The operators' files, and drills with them."""

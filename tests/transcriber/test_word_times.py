@@ -1,9 +1,9 @@
-"""What a decoder writes after the last sound is not kept, and a pause before a sentence is not its first word's."""
+"""What a decoder writes without a sound for it is not kept, and a pause before a sentence is not its first word's."""
 
 import pytest
 
 from lingoloop_common.contracts.transcript import Word
-from lingoloop_transcriber.engines.word_times import tightened, without_run_on
+from lingoloop_transcriber.engines.word_times import tightened, without_echoes, without_run_on
 
 
 def said(*words: tuple[str, float, float]) -> list[Word]:
@@ -37,6 +37,26 @@ def test_words_without_length_before_others_are_kept() -> None:
 def test_nothing_stays_of_what_was_invented_altogether() -> None:
     assert without_run_on(said(*[("you", 0.5, 0.5)] * 3)) == []
     assert without_run_on([]) == []
+
+
+def test_a_phrase_that_was_written_twice_and_said_once_is_written_once() -> None:
+    words = said(
+        ("Drop", 0.0, 0.6), ("the", 0.6, 0.9), ("two.", 0.9, 1.1),
+        ("Drop", 1.1, 1.1), ("the", 1.1, 1.1), ("two,", 1.1, 1.4), ("when", 1.4, 1.8),
+    )  # fmt: skip
+    kept = without_echoes(words)
+    assert [word.word for word in kept] == [" Drop", " the", " two.", " when"]
+    assert (kept[2].start, kept[2].end) == (0.9, 1.4)
+
+
+def test_what_was_said_twice_is_written_twice() -> None:
+    twice = said(("no", 0.0, 0.2), ("way", 0.2, 0.4), ("no", 0.4, 0.42), ("way", 0.42, 0.8))
+    assert without_echoes(twice) == twice
+    other = said(("no", 0.0, 0.2), ("way", 0.2, 0.4), ("in", 0.4, 0.4), ("a", 0.4, 0.8))
+    assert without_echoes(other) == other
+    one = said(("very", 0.0, 0.4), ("very", 0.4, 0.4), ("well", 0.4, 0.8))
+    assert without_echoes(one) == one
+    assert without_echoes([]) == []
 
 
 def test_a_pause_before_a_sentence_is_not_its_first_words() -> None:

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer as TokenizerFile
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines import Sound, UnknownLanguage
 from lingoloop_transcriber.engines.hotwords import fitting, is_better
-from lingoloop_transcriber.engines.word_times import tightened, without_run_on
+from lingoloop_transcriber.engines.word_times import tightened, without_echoes, without_run_on
 
 FRAMES_PER_SECOND = 100
 STEPS_PER_SECOND = 50
@@ -232,4 +232,4 @@ def _timed_words(tokenizer: Tokenizer, tokens: list[int], alignment: Any, *, eng
         if word["word"]
     ]
     # A translation's words have no times of their own: it says things in another order.
-    return timed if english else tightened(without_run_on(timed))
+    return timed if english else tightened(without_echoes(without_run_on(timed)))
