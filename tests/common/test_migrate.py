@@ -73,6 +73,53 @@ async def test_a_migration_that_fails_leaves_nothing_and_blocks_nobody(
     assert await migrate(connection) == []
 
 
+@pytest.fixture
+async def busy_table(
+    connection: "asyncpg.Connection[asyncpg.Record]", database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A session whose transaction reads a table that the next migration alters."""
+    await migrate(connection)
+    one_more = Migration(9998, "9998_more", "CREATE TABLE other (); ALTER TABLE job ADD COLUMN more int")
+    more = [*migrations(), one_more]
+    monkeypatch.setattr(module, "migrations", lambda: more)
+    monkeypatch.setattr(module, "LOCK_MS", 100)
+    monkeypatch.setattr(module, "PAUSE", 0.3)
+    reader = await asyncpg.connect(database_url)
+    await reader.execute("BEGIN; SELECT FROM job")
+    yield reader
+    await reader.close()
+
+
+async def test_a_migration_that_waits_for_a_table_keeps_nobody_waiting_behind_it(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    database_url: str,
+    busy_table: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    migrating = asyncio.create_task(migrate(connection))
+    others = await asyncpg.connect(database_url)
+    try:
+        end = asyncio.get_running_loop().time() + 1.5
+        while asyncio.get_running_loop().time() < end:
+            await others.fetch("SELECT FROM job", timeout=1)
+            await asyncio.sleep(0.02)
+        assert not migrating.done()
+        await busy_table.execute("COMMIT")
+        assert await asyncio.wait_for(migrating, 10) == ["9998_more"]
+        await others.fetch("SELECT more FROM job")
+    finally:
+        await others.close()
+
+
+@pytest.mark.usefixtures("busy_table")
+async def test_a_migration_gives_up_on_a_table_that_stays_in_use_and_leaves_nothing(
+    connection: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRIES", 2)
+    with pytest.raises(MigrationError, match="9998_more got no lock"):
+        await migrate(connection)
+    assert await connection.fetchval("SELECT to_regclass('other')") is None
+
+
 async def test_the_document_s_statements_run_as_written(
     connection: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:

@@ -244,6 +244,7 @@ WRONG = {
         "OWNER_STORAGE_BYTES": "1 GB",
         "OWNER_QUEUED_HOURS": "-1",
         "EVENT_RETENTION_HOURS": "0",
+        "RETENTION_DAYS": "-1",
         "RATE_LIMIT_PER_OWNER": "few",
         "RATE_LIMIT_PER_ADDRESS": "-5",
     },

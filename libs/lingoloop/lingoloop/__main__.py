@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from lingoloop.commands import access, database, dead_letters, doctor, runs, serve, transcribe
+from lingoloop.commands import access, database, dead_letters, doctor, retention, runs, serve, transcribe
 from lingoloop_common.log import configure_logging
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ for panel, command in COMMANDS:
     app.command(rich_help_panel=panel)(command)
 app.add_typer(access.keys, name="keys", rich_help_panel=SERVER)
 app.add_typer(database.db, name="db", rich_help_panel=SERVER)
+app.add_typer(retention.retention, name="retention", rich_help_panel=SERVER)
 app.add_typer(dead_letters.dead_letters, name="dead-letters", rich_help_panel=SERVER)
 app.command("worker", help="The same as transcriber.", rich_help_panel=SERVICES)(serve.transcriber)
 

@@ -27,6 +27,7 @@ from lingoloop_gateway.idempotency import IdempotencyKeys
 from lingoloop_gateway.imports import Imports
 from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.lanes import Lanes
+from lingoloop_gateway.lifetimes import Lifetimes
 from lingoloop_gateway.more_runs import MoreRuns
 from lingoloop_gateway.openai_api import OpenAiApi
 from lingoloop_gateway.orphans import Orphans
@@ -165,7 +166,11 @@ def parts(
         removals,
         Orphans(database, blobs),
         Indexing(database),
-        Expiry(resumable.drop_expired, Retention(database, settings.event_retention_hours).drop_expired),
+        Expiry(
+            resumable.drop_expired,
+            Retention(database, settings.event_retention_hours).drop_expired,
+            Lifetimes(database, deletions, settings.retention_days).drop_expired,
+        ),
         probe,
         waiter.feed,
         streams,

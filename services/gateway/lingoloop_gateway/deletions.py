@@ -30,7 +30,7 @@ LATE = 60.0
 
 
 class Deletions:
-    """Deletes recordings on their owner's behalf."""
+    """Deletes recordings, on their owner's behalf or because they are kept no longer."""
 
     def __init__(self, database: Database, relay: Relay, removals: Removals) -> None:
         self._database, self._relay, self._removals = database, relay, removals
@@ -43,13 +43,33 @@ class Deletions:
         Raises:
             Problem: `not_found`, also the second time.
         """
+        receipt = await self._delete(audio_id, owner)
+        if receipt is None:
+            raise Problem("not_found", "there is no such audio")
+        return receipt
+
+    async def expire(self, audio_id: UUID, owner: str, days: int) -> bool:
+        """Delete an audio and all that came of it, if it is kept no longer; return whether it was.
+
+        Args:
+            audio_id: which.
+            owner: whose.
+            days: for which it is kept after its last run's end, unless its owner has a number of days of their own.
+        """
+        return await self._delete(audio_id, owner, kept_days=days) is not None
+
+    async def _delete(self, audio_id: UUID, owner: str, *, kept_days: int | None = None) -> Row | None:
+        """Return the receipt; None if there is no such audio, or `kept_days` say that it is kept."""
+        expires = kept_days is not None
         async with self._database.pool.acquire() as connection, connection.transaction():
             # An endpoint that is resumed or deleted takes its deliveries in another order than their runs do.
             await lock_owner(connection, owner)
             audio = await connection.fetchrow(SQL["lock_audio"], audio_id, owner)
             if audio is None:
-                raise Problem("not_found", "there is no such audio")
+                return None
             runs = await connection.fetch(SQL["lock_runs"], audio_id)
+            if expires and not await connection.fetchval(SQL["is_expired"], audio_id, owner, kept_days):
+                return None
             under_way = [dict(run) for run in runs if not RunStatus(run["status"]).is_final]
             if under_way:
                 await cancel_runs(connection, under_way, DELETED)
@@ -62,6 +82,7 @@ class Deletions:
                 new_id(),
                 list(blobs),
                 list(blobs.values()),
+                expires,
             )
             assert receipt is not None  # the audio is locked
         self._relay.tell()

@@ -1,4 +1,4 @@
-"""Expiry: uploads that nobody goes on with are forgotten, their bytes too, and events that are kept no longer."""
+"""Expiry: uploads that nobody goes on with are forgotten, their bytes too, and events and recordings kept no longer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -21,6 +21,7 @@ class GatewaySettings(Settings, RecordingSettings, WebSettings, EngineSettings):
     tasks_inline_processing: bool = False
     upload_expires_ms: int = Field(86_400_000, ge=1_000)
     event_retention_hours: int = Field(168, ge=1, le=200_000)
+    retention_days: int = Field(0, ge=0, le=36_500)
     owner_queued_hours: int = Field(1_000, ge=0)
     web_oidc_authority: str | None = Field(
         None, pattern=rf"^(https://[A-Za-z0-9.:-]+|http://{LOOPBACK})(/[^?#\s]*)?$"

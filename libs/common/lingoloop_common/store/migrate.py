@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 
+import asyncpg
 import structlog
 
 from lingoloop_common.store.database import Connection, Database
@@ -12,6 +13,12 @@ from lingoloop_common.store.database import Connection, Database
 log = structlog.get_logger(__name__)
 
 LOCK = 0x11600A
+
+LOCK_MS = 2_000
+"""How long a migration waits for a table's lock: whoever asks for the table after it waits as long."""
+
+TRIES, PAUSE = 60, 2.0
+"""How often a migration tries to get its locks, and seconds in between."""
 
 
 class MigrationError(RuntimeError):
@@ -50,7 +57,8 @@ async def migrate(connection: Connection) -> list[str]:
     session that waits inside `pg_advisory_lock` holds a snapshot and would block CREATE INDEX CONCURRENTLY.
 
     Raises:
-        MigrationError: an applied file was changed since, or the database is newer than this program.
+        MigrationError: an applied file was changed since, the database is newer than this program, or a table is in use for
+            minutes by somebody who lets nobody alter it.
     """
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
@@ -104,14 +112,29 @@ async def _apply(connection: Connection) -> list[str]:
             if row["checksum"] != migration.checksum:
                 raise MigrationError(f"{migration.name} was changed after it was applied to this database")
             continue
-        async with connection.transaction():
-            await connection.execute(migration.text)
-            await connection.execute(
-                "INSERT INTO migration (number, name, checksum) VALUES ($1, $2, $3)",
-                migration.number,
-                migration.name,
-                migration.checksum,
-            )
+        await _apply_one(connection, migration)
         log.info("migration applied", name=migration.name)
         done.append(migration.name)
     return done
+
+
+async def _apply_one(connection: Connection, migration: Migration) -> None:
+    """Apply a migration under services that work: it gets its locks quickly, or lets go of all and tries again."""
+    for _ in range(TRIES):
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
+                await connection.execute(migration.text)
+                await connection.execute(
+                    "INSERT INTO migration (number, name, checksum) VALUES ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    migration.checksum,
+                )
+            return
+        except asyncpg.LockNotAvailableError:
+            log.warning("a migration waits for a table that is in use; will try again", name=migration.name)
+        await asyncio.sleep(PAUSE)
+    raise MigrationError(
+        f"{migration.name} got no lock on a table: who holds it for so long, a dump? Try again later"
+    )
