@@ -136,12 +136,14 @@ def _mixed_pair(samples: Samples) -> Samples:
 
     So it is when one of them was wired the wrong way round: each is heard, but together they cancel out.
     """
-    mean = samples.mean(axis=1)
-    powers = np.square(samples, dtype=np.float64).mean(axis=0) if samples.size else np.zeros(2)
-    louder = int(powers.argmax())
-    if samples.size and np.square(mean).mean() < CANCELLED * powers[louder]:
-        return samples[:, louder]
-    return mean.astype(np.int16)
+    mean: Samples = samples.mean(axis=1).astype(np.int16)
+    if not samples.size:
+        return mean
+    powers = np.square(samples, dtype=np.float64).mean(axis=0)
+    if np.square(mean, dtype=np.float64).mean() >= CANCELLED * powers.max():
+        return mean
+    louder: Samples = samples[:, powers.argmax()]
+    return louder
 
 
 def _are_placed(frame: av.AudioFrame) -> bool:
