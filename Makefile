@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 FILE ?= examples/talk.ogg
+PREFIX ?= /opt/lingoloop
 
 BIN := .venv/bin
 OPS := .venv-ops/bin
@@ -13,7 +14,7 @@ WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prun
 CODE = $(wildcard libs services tests bench examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean
+.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -32,6 +33,13 @@ $(STAMP): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 	  --config-settings editable_mode=compat $(PACKAGES:%=-e %)
 	$(BIN)/python -m pip check
 	@touch $@
+
+install: ## install all of it for systemd's units: make install PREFIX=/opt/lingoloop
+	$(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r ops/images/lingoloop.lock -r ops/images/build.lock
+	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=./%)
+	$(PREFIX)/bin/python -m pip check
 
 demo: setup ## transcribe a recording: make demo FILE=talk.mp3
 	$(BIN)/lingoloop transcribe --force $(FILE)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,21 @@ SCOPE = "runs:read runs:write admin"
 
 
 class Service:
-    """One service process, with its log in a file."""
+    """One service process, with its log in a file; `words` is a command line other than the module's."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, ops_port: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        folder: Path,
+        ops_port: int,
+        words: Sequence[str] = (),
+    ) -> None:
         self.name, self.ops_port = name, ops_port
         self.log = folder / f"{name}-{ops_port}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"lingoloop_{name}"],
+                words or [sys.executable, "-m", f"lingoloop_{name}"],
                 env={**environment, "OPS_PORT": str(ops_port), "OPS_HOST": "127.0.0.1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -5,6 +5,9 @@ set -euo pipefail
 
 missing=()
 command -v prometheus >/dev/null || missing+=(prometheus)
+command -v debootstrap >/dev/null || missing+=(debootstrap)
+command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
+command -v logrotate >/dev/null || missing+=(logrotate)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

@@ -144,6 +144,41 @@ def test_channels_whose_places_ffmpeg_does_not_mix_are_mixed_alike(tmp_path: Pat
     assert abs(np.abs(samples).max() / 32768 - 0.4) < 0.02
 
 
+def pair(path: Path, left: float, right: float) -> Path:
+    """Write a tone on two channels, each so loud; below 0 it is upside down."""
+    sound = np.stack([media.tone(SECONDS, rate=44_100) * level for level in (left, right)])
+    path.write_bytes(media.wav_of_channels(sound.astype(np.int16), rate=44_100))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "heard"),
+    [
+        (1.0, 1.0, 1.0),
+        (1.0, 0.5, 0.75),
+        (1.0, 0.0, 0.5),
+        (1.0, -1.0, 1.0),  # wired the wrong way round: the mean is silence
+        (0.4, -0.5, 0.5),
+        (1.0, -0.4, 0.3),  # something is left
+        (0.0, 0.0, 0.0),
+    ],
+)
+def test_two_channels_are_mixed_and_if_they_cancel_out_the_louder_one_is_heard(
+    tmp_path: Path, left: float, right: float, heard: float
+) -> None:
+    samples = samples_of(pair(tmp_path / "pair.wav", left, right))
+    assert samples.ndim == 1
+    assert abs(samples.size / SAMPLE_RATE - SECONDS) <= 0.01
+    assert abs(np.abs(samples[1000:-1000]).max() / 8000 - heard) < 0.01
+
+
+def test_two_speakers_on_two_channels_are_mixed_as_before(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).normal(0, 3000, (2, 5 * SAMPLE_RATE)).astype(np.int16)
+    path = tmp_path / "two.wav"
+    path.write_bytes(media.wav_of_channels(noise))
+    assert np.abs(samples_of(path) - noise.mean(axis=0)).max() <= 1
+
+
 def test_recordings_of_two_kinds_in_one_are_heard_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "joined.mp3"
     one = record(tmp_path / "one.mp3", "libmp3lame", 44_100, 1).read_bytes()

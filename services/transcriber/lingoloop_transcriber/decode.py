@@ -16,6 +16,10 @@ Samples = NDArray[np.int16]
 BLOCK = SAMPLE_RATE
 """Samples in a decoded block, at least, save for the last."""
 
+CANCELLED = 0.05
+"""Of the louder channel's power: what two have less of together cancels out. Of one that is silent and one that is not, a
+quarter is left; of two that have nothing to do with each other, half."""
+
 PLACED = 8
 """Channels up to which FFmpeg knows where each is heard, and how to mix them."""
 
@@ -101,8 +105,8 @@ class _Converter:
             check_separable(frame.layout.nb_channels)
         if self._resampler is None or kind != self._kind:
             yield from self.rest()
-            self._kind, self._resampler = kind, self._resampler_for(frame)
             self._placed = self._separate or _are_placed(frame)
+            self._kind, self._resampler = kind, self._resampler_for(frame)
         if not self._placed:
             frame = _mixed(frame)
         yield from self._converted(self._resampler.resample(frame))
@@ -113,13 +117,33 @@ class _Converter:
             yield from self._converted(self._resampler.resample(None))
 
     def _resampler_for(self, frame: av.AudioFrame) -> av.AudioResampler:
-        layout = frame.layout if self._separate else "mono"
+        # FFmpeg would mix a pair without looking whether anything is left.
+        apart = self._separate or (self._placed and frame.layout.nb_channels == 2)
+        layout = frame.layout if apart else "mono"
         return av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
 
     def _converted(self, pieces: Iterable[av.AudioFrame]) -> Iterator[Samples]:
         for piece in pieces:
             samples = _samples(piece)
-            yield samples.T if self._separate else samples[:, 0]
+            if self._separate:
+                yield samples.T
+            else:
+                yield samples[:, 0] if samples.shape[1] == 1 else _mixed_pair(samples)
+
+
+def _mixed_pair(samples: Samples) -> Samples:
+    """Return the mean of two channels, shape (samples, 2), or the louder one where their mean is next to nothing.
+
+    So it is when one of them was wired the wrong way round: each is heard, but together they cancel out.
+    """
+    mean: Samples = samples.mean(axis=1).astype(np.int16)
+    if not samples.size:
+        return mean
+    powers = np.square(samples, dtype=np.float64).mean(axis=0)
+    if np.square(mean, dtype=np.float64).mean() >= CANCELLED * powers.max():
+        return mean
+    louder: Samples = samples[:, powers.argmax()]
+    return louder
 
 
 def _are_placed(frame: av.AudioFrame) -> bool:
