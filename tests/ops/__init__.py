@@ -1,0 +1,1 @@
+"""The operators' files: images, compose, Kubernetes, alerts, dashboards, drills."""
