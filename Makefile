@@ -11,10 +11,10 @@ PACKAGES := libs/common services/gateway services/transcriber services/notifier 
 STAMP := .venv/.done
 APP := services/gateway/lingoloop_gateway/static/app/index.html
 WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o -type f -print)
-CODE = $(wildcard libs services tests bench examples/engine)
+CODE = $(wildcard libs services tests bench ops examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean
+.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -94,6 +94,9 @@ fmt: setup ## format the code, mend what can be mended
 
 screenshots: setup web ## pictures of every page, in web/screenshots
 	cd web && LINGOLOOP_PYTHON=$(abspath $(BIN))/python npm run screenshots
+
+dashboards: setup ## write Grafana's dashboards again, from ops/dashboards
+	$(BIN)/python -m ops.dashboards ops/grafana/dashboards
 
 lock: ## pin requirements.in again (needs uv)
 	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \

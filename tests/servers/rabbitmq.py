@@ -32,11 +32,15 @@ class RabbitServer:
     Args:
         port: (AMQP) of a broker that another process started, and
         admin_port: its management port; then only its virtual hosts are made and deleted here.
+        watched: it has a page for Prometheus, on `metrics_port`.
     """
 
-    def __init__(self, port: int | None = None, admin_port: int | None = None) -> None:
+    def __init__(
+        self, port: int | None = None, admin_port: int | None = None, *, watched: bool = False
+    ) -> None:
         self.port = port or free_port()
         self.admin_port = admin_port or free_port()
+        self.metrics_port = free_port() if watched else None
         self._epmd_port, self._dist_port = free_port(), free_port()
         self.folder: Path | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -127,11 +131,17 @@ class RabbitServer:
 
     def _init(self) -> Path:
         self.folder = folder = Path(tempfile.mkdtemp(prefix="lingoloop-rabbitmq-"))
-        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        plugins = "rabbitmq_management" + (",rabbitmq_prometheus" if self.metrics_port else "")
+        (folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.admin_port}\n"
             "disk_free_limit.absolute = 50MB\n"
+            + (
+                f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {self.metrics_port}\n"
+                if self.metrics_port
+                else ""
+            )
         )
         # Empty, so that the machine's own are not read.
         (folder / "env.conf").touch()

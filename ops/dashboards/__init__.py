@@ -1,0 +1,1 @@
+"""Grafana's dashboards, made by code: what is committed in ops/grafana/dashboards is what `make dashboards` writes."""
