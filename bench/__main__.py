@@ -19,6 +19,7 @@ NAMES = (
     "progress",
     "fanout",
     "words",
+    "sizing",
 )
 
 

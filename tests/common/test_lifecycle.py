@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from lingoloop_common.lifecycle import end_task, running, serve
+from lingoloop_common.lifecycle import Started, end_task, running, serve
 
 
 class Noted:
@@ -31,6 +31,21 @@ async def test_parts_stop_in_reverse_order() -> None:
     async with running([Noted(notes, "a"), Noted(notes, "b")]):
         notes.append("run")
     assert notes == ["start a", "start b", "run", "stop b", "stop a"]
+
+
+async def test_the_last_part_knows_whether_all_are_up() -> None:
+    last, seen = Started(), []
+
+    class Looks(Noted):
+        def _note(self, what: str) -> None:
+            seen.append(what)
+            assert not last._up
+
+    async with running([Looks([], "a"), last]):
+        await last.check()
+    assert seen == ["start", "stop"]
+    with pytest.raises(RuntimeError, match="not up yet"):
+        await last.check()
 
 
 async def test_a_part_that_does_not_start_is_stopped_with_those_before_it() -> None:

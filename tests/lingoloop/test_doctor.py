@@ -122,7 +122,17 @@ async def test_all_is_well_while_up_runs(data: Path) -> None:
     assert f"migration {last:04} of {last:04}, 0 units ready" in report.says["database"]
     assert "simulated: 1 alive" in report.says["workers"]
     assert report.states["broker"] == report.states["model"] == "skipped"
-    for name in ("settings", "database", "workers", "storage", "disk", "gateway", "notifier"):
+    for name in (
+        "settings",
+        "database",
+        "connections",
+        "clock",
+        "workers",
+        "storage",
+        "disk",
+        "gateway",
+        "notifier",
+    ):
         assert report.states[name] == "ok"
     assert secret not in report.out + report.err
     assert not list((data / "blobs").glob(".doctor*"))
@@ -145,6 +155,7 @@ async def test_all_is_well_with_a_fleets_environment(
     assert urlsplit(migrated_url).path in report.says["database"]
     assert f"PostgreSQL {await _version(migrated_url)} at " in report.says["database"]
     assert urlsplit(rabbitmq_url).path in report.says["broker"]
+    assert "RabbitMQ 3." in report.says["broker"] or "RabbitMQ 4." in report.says["broker"]
     assert str(tmp_path) in report.says["storage"]
     for secret in (PASSWORD, "guest", SECRET):
         assert secret not in report.out + report.err

@@ -48,6 +48,29 @@ async def test_a_worker_hands_back_within_its_grace_period_and_exits_with_0(
     assert await plant.tokens() == 0
 
 
+async def test_a_worker_that_finishes_its_work_is_not_ready_for_more(
+    plant: Workshop, migrated_url: str, rabbitmq_url: str, tmp_path: Path
+) -> None:
+    await plant.add_run(units=1, cost=20.0)
+    async with fleet_of(tmp_path, migrated_url, rabbitmq_url, SIMULATED_MS_PER_SECOND="60000") as fleet:
+        worker = await started(fleet, "transcriber")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{worker.ops_port}", timeout=10) as http:
+            assert (await http.get("/readyz")).status_code == 200
+            await plant.send_tokens(1)
+
+            async def works() -> bool:
+                return bool(await plant.value("SELECT count(*) = 1 FROM unit WHERE state = 'running'"))
+
+            await eventually(works)
+            worker.send(signal.SIGTERM)
+
+            async def says_so() -> bool:
+                return set((await http.get("/readyz")).json()["missing"]) == {"engine"}
+
+            await eventually(says_so)
+        worker.kill()
+
+
 @pytest.mark.parametrize(
     ("away", "waits_for"),
     [

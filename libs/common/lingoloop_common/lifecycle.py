@@ -44,6 +44,26 @@ async def running(parts: Sequence[Part]) -> AsyncIterator[None]:
                 log.exception("a part did not stop cleanly", part=type(part).__name__)
 
 
+class Started:
+    """The last part of a service: it knows whether all before it have started, and none has been told to stop."""
+
+    def __init__(self) -> None:
+        self._up = False
+
+    async def start(self) -> None:
+        """All parts before this one are up."""
+        self._up = True
+
+    async def stop(self) -> None:
+        """They are going to stop."""
+        self._up = False
+
+    async def check(self) -> None:
+        """Raise RuntimeError until it has started, and from the begin of its stop on."""
+        if not self._up:
+            raise RuntimeError("not up yet, or stopping")
+
+
 _crashes: list[str] = []
 
 

@@ -5,6 +5,7 @@ Each check is a small function from the set-up to a finding.
 
 import asyncio
 import inspect
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
@@ -15,9 +16,11 @@ from urllib.parse import urlsplit
 import aio_pika
 import asyncpg
 import httpx
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError
 
 from lingoloop.database import Connection, DatabaseAway, connected
+from lingoloop.doctor_database import check_clock, check_connections
 from lingoloop.doctor_here import check_disk, check_model, check_settings, check_storage
 from lingoloop.finding import Finding, Setup, ok, skipped, wrong
 from lingoloop_common.store.migrate import migrations
@@ -32,6 +35,7 @@ ANSWER_LIMIT = 8.0
 """Seconds for one answer of another program; fewer than a check has, so that its own reason is told."""
 
 OLDEST_POSTGRES = 15
+OLDEST_RABBITMQ = (3, 10)
 
 Check: TypeAlias = "Callable[[Setup], Finding | Awaitable[Finding]]"
 
@@ -117,7 +121,20 @@ async def check_broker(setup: Setup) -> Finding:
             "is there the virtual host that BROKER_URL ends with, and may this account use it?",
         )
     async with connection:
-        return ok(f"answers at {_place(setup.broker_url)}")
+        return broker(await _version(connection), _place(setup.broker_url))
+
+
+async def _version(connection: AbstractConnection) -> str:
+    assert connection.transport is not None  # it is open
+    return str(connection.transport.connection.server_properties["version"])
+
+
+def broker(version: str, place: str) -> Finding:
+    """Judge a RabbitMQ that has taken the account."""
+    says = f"RabbitMQ {version} at {place}"
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST_RABBITMQ:
+        return wrong(says, f"LingoLoop needs RabbitMQ {'.'.join(map(str, OLDEST_RABBITMQ))} or newer")
+    return ok(says)
 
 
 async def check_gateway(setup: Setup) -> Finding:
@@ -157,6 +174,8 @@ def _place(url: str) -> str:
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", check_settings),
     ("database", check_database),
+    ("connections", check_connections),
+    ("clock", check_clock),
     ("broker", check_broker),
     ("workers", check_workers),
     ("model", check_model),

@@ -19,3 +19,13 @@ FROM (
     FROM worker w, fleet f WHERE w.lease_until >= now()
 ) counts
 GROUP BY lane ORDER BY lane
+
+-- name: connections
+-- Room for all that are not superusers; processes of ours by their guards ($1) in this database; sessions other than theirs ($2).
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS room,
+       (SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = 0 AND objid = $1::bigint::oid AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))::int AS processes,
+       (SELECT count(*) FROM pg_stat_activity
+        WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()
+          AND (application_name <> $2 OR datname <> current_database()))::int AS others

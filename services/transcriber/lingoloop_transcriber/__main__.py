@@ -21,9 +21,10 @@ def main() -> int:
     except (SettingsError, EngineError) as error:
         print(f"transcriber: {error}", file=sys.stderr)
         return 1
-    checks = {**shared.checks, "storage": blobs.check}
+    started = lifecycle.Started()  # with it, that the engine is loaded
+    checks = {**shared.checks, "storage": blobs.check, "engine": started.check}
     ops = HttpServer(ops_app("transcriber", checks), host=settings.ops_host, port=settings.ops_port)
-    return lifecycle.main("transcriber", [blobs, *shared.parts, ops, *own])
+    return lifecycle.main("transcriber", [blobs, *shared.parts, ops, *own, started])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from lingoloop.folder import DataFolder
 
 
 def doctor(data: Data = None) -> None:
-    """Check settings, database, broker, workers, model, storage, disk and server; a line each, and what to do.
+    """Check settings, database, its connections and clock, broker, workers, model, storage, disk and server; a line each, and what to do.
 
     Looks at what the environment names (DATABASE_URL, BROKER_URL, BLOB_DIR or BLOB_URL, ...), else at the one-process mode's folder.
     Changes nothing, but puts a packaged model into the cache. The exit code is 1 if something is wrong.
