@@ -7,39 +7,32 @@ import pytest
 from prometheus_client import REGISTRY
 
 import lingoloop_transcriber.app
-from lingoloop_common import metrics
+from lingoloop_gateway.state import State
 from tests import media
 from tests.gateway.world import World
 from tests.guide.conftest import StartWorld
 from tests.rules.workshop import HandSlots
+from tests.scrape import Page
 from tests.waiting import eventually
-
-
-@pytest.fixture(autouse=True)
-def unmeasured() -> None:
-    """What other tests of this process left is forgotten."""
-    metrics.UNITS_READY.clear()
 
 
 def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def depth_becomes(depth: int) -> None:
-    await eventually(lambda: value("lingoloop_units_ready", lane="simulated") == depth)
+async def depth(world: World) -> float | None:
+    page = Page((await State(world.database).page()).decode())
+    return page.value("lingoloop_units_ready", lane="simulated")
 
 
-async def test_the_depth_of_the_queue_is_what_waits_down_to_0(
-    start_world: StartWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lingoloop_common.sweep.PAUSE", 0.02)
+async def test_the_depth_of_the_queue_is_what_waits_down_to_0(start_world: StartWorld) -> None:
     async with start_world(transcribes=False) as world:
         for owner in ("ann", "bob"):
             await world.accepted(owner, media.wav(), model="long")
-        await depth_becomes(2)
+        assert await depth(world) == 2
         for owner, left in (("ann", 1), ("bob", 0)):
             await world.database.pool.execute("UPDATE unit SET state = 'done' WHERE owner = $1", owner)
-            await depth_becomes(left)
+            assert await depth(world) == left
 
 
 async def test_what_fails_is_counted(start_world: StartWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ READ_BUFFER = 2**18
 
 _ID = web.RequestKey("request_id", str)
 _STARTED = web.RequestKey("started", web.StreamResponse)
+_STREAMING = web.RequestKey("streaming", float)
+"""When a stream of events began: what it lasts is not the time that an answer takes."""
 _REFUSALS = web.AppKey("refusals", dict[str, Callable[[Problem], web.Response]])
 _CODES = {status: code for code, status in reversed(PROBLEMS.items())}
 
@@ -72,22 +74,20 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     begin = time.perf_counter()
+    metrics.HTTP_IN_FLIGHT.labels("request").inc()
     status = 499  # the client went away
     try:
         response = await _answer(request, handler)
         status = response.status
         return response
     finally:
-        seconds = time.perf_counter() - begin
+        end = time.perf_counter()
+        metrics.HTTP_IN_FLIGHT.labels("stream" if _STREAMING in request else "request").dec()
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "unmatched"
-        method = (
-            request.method
-            if request.method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-            else "other"
-        )
-        metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(seconds)
-        log.info("request", method=method, path=request.path, status=status, ms=round(seconds * 1000))
+        method = request.method if request.method in metrics.METHODS else metrics.OTHER
+        metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(request.get(_STREAMING, end) - begin)
+        log.info("request", method=method, path=request.path, status=status, ms=round((end - begin) * 1000))
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -140,6 +140,10 @@ def _cut_off(request: web.Request, started: web.StreamResponse) -> web.StreamRes
 
 async def _note(request: web.Request, response: web.StreamResponse) -> None:
     request[_STARTED] = response
+    if response.headers.get("Content-Type", "").startswith("text/event-stream") and _ID in request:
+        request[_STREAMING] = time.perf_counter()
+        metrics.HTTP_IN_FLIGHT.labels("request").dec()
+        metrics.HTTP_IN_FLIGHT.labels("stream").inc()
     # What cannot be read is refused before there is an id.
     response.headers.setdefault("X-Request-Id", request.get(_ID) or _new_request_id())
 
@@ -257,26 +261,51 @@ class HttpServer:
             await self._runner.cleanup()
 
 
-def ops_app(service: str, checks: Mapping[str, Callable[[], Awaitable[Any]]]) -> web.Application:
-    """Return the operators' endpoints: `/healthz`, `/readyz` (names what is missing), `/metrics`."""
+Check = Callable[[], Awaitable[Any]]
+"""Raises when what a service needs does not answer."""
+
+
+def ops_app(
+    service: str, checks: Mapping[str, Check], state: Callable[[], Awaitable[bytes]] | None = None
+) -> web.Application:
+    """Return the operators' endpoints: `/healthz`, `/readyz` (names what is missing), `/metrics`.
+
+    `state` returns metrics beside those of this process.
+    """
 
     async def healthz(request: web.Request) -> web.Response:
         return json_response({"service": service, "status": "ok"})
 
     async def readyz(request: web.Request) -> web.Response:
-        missing = {}
-        for name, check in checks.items():
-            try:
-                await asyncio.wait_for(check(), 3)
-            except Exception as error:
-                missing[name] = str(error) or type(error).__name__
+        missing = await _missing(checks)
         return json_response({"service": service, "missing": missing}, status=503 if missing else 200)
 
     async def metrics_page(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        told, _ = await asyncio.gather(_nothing() if state is None else state(), _missing(checks))
+        return web.Response(body=generate_latest() + told, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes(
         [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_page)]
     )
     return app
+
+
+async def _missing(checks: Mapping[str, Check]) -> dict[str, str]:
+    """Return which checks fail, and why."""
+    errors = await asyncio.gather(*(_error(check) for check in checks.values()))
+    for name, error in zip(checks, errors, strict=True):
+        metrics.DEPENDENCY_UP.labels(name).set(error is None)
+    return {name: error for name, error in zip(checks, errors, strict=True) if error is not None}
+
+
+async def _error(check: Check) -> str | None:
+    try:
+        await asyncio.wait_for(check(), 3)
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+async def _nothing() -> bytes:
+    return b""

@@ -84,8 +84,6 @@ class Sweep:
         if backlog is not None:
             for lane, counts in backlog.items():
                 await self._refill(lane, counts)
-            for lane in self._missing.keys() - backlog.keys():
-                metrics.UNITS_READY.labels(lane).set(0)
             self._missing = {lane: count for lane, count in self._missing.items() if lane in backlog}
         self._relay.tell()  # rows that a crash left behind are sent by whoever is alive
 
@@ -145,12 +143,12 @@ class Sweep:
                 await connection.execute(RUN_SQL["wake_plan"], unit["run_id"])
         except Fenced:
             return
+        metrics.UNIT_FAILURES.labels(unit["lane"], unit["kind"], cause.code).inc()
         metrics.UNITS_ENDED.labels(unit["lane"], unit["kind"], "failed").inc()
         log.warning("unit failed", code=cause.code, reason=cause.message, unit_id=str(unit["id"]))
 
     async def _refill(self, lane: str, counts: Mapping[str, Any]) -> None:
         """Write the tokens that were missing in this pass and in the one before."""
-        metrics.UNITS_READY.labels(lane).set(counts["ready"])
         try:
             depth = await self._broker.depth(lane)
         except BrokerError as error:

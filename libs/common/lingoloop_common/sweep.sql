@@ -8,7 +8,7 @@ WITH due AS (
     SELECT id FROM unit WHERE state = 'waiting' AND due_at <= now()
     ORDER BY id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
 ), released AS (
-    UPDATE unit SET state = 'ready', due_at = NULL FROM due WHERE unit.id = due.id RETURNING lane
+    UPDATE unit SET state = 'ready', ready_at = now(), due_at = NULL FROM due WHERE unit.id = due.id RETURNING lane
 ), token AS (
     INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM released RETURNING 1
 )
@@ -20,7 +20,7 @@ WITH due AS (
     SELECT id FROM webhook_delivery WHERE state IN ('waiting', 'sending') AND due_at <= now()
     ORDER BY due_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
 ), released AS (
-    UPDATE webhook_delivery d SET state = 'ready', due_at = NULL FROM due WHERE d.id = due.id RETURNING d.id
+    UPDATE webhook_delivery d SET state = 'ready', ready_at = now(), due_at = NULL FROM due WHERE d.id = due.id RETURNING d.id
 )
 INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), 'webhook' FROM released
 
@@ -41,7 +41,7 @@ FOR NO KEY UPDATE OF u SKIP LOCKED
 
 -- name: release_lost
 WITH released AS (
-    UPDATE unit SET state = 'ready', lost = lost + 1, message_id = NULL, holder = NULL
+    UPDATE unit SET state = 'ready', ready_at = now(), lost = lost + 1, message_id = NULL, holder = NULL
     WHERE id = ANY($1::uuid[]) AND state = 'running'
     RETURNING lane
 )

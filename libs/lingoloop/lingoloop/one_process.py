@@ -23,6 +23,7 @@ from lingoloop_common.store.migrate import migrate
 from lingoloop_common.sweep import Sweep
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sign_in import SignInLink
+from lingoloop_gateway.state import State
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.settings import TranscriberSettings
 
@@ -113,7 +114,8 @@ def _parts(settings: OneProcessSettings, options: Options) -> tuple[list[Part], 
     operators: list[Part] = []
     if options.ops:
         checks = {**shared.checks, "storage": blobs.check}
-        operators = [HttpServer(ops_app("up", checks), host=settings.ops_host, port=settings.ops_port)]
+        page = ops_app("up", checks, State(shared.database).page)
+        operators = [HttpServer(page, host=settings.ops_host, port=settings.ops_port)]
     order: list[Part] = [blobs, shared.database, shared.broker, fresh, shared.relay]
     return [*order, *operators, *notifier, *transcriber, *gateway], server
 

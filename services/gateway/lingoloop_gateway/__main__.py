@@ -8,6 +8,7 @@ from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
 from lingoloop_gateway.app import parts
 from lingoloop_gateway.settings import GatewaySettings
+from lingoloop_gateway.state import State
 
 
 def main() -> int:
@@ -28,7 +29,8 @@ def main() -> int:
         notifier_url=lambda: settings.notifier_url,
     )
     checks = {**shared.checks, "storage": blobs.check}
-    ops = HttpServer(ops_app("gateway", checks), host=settings.ops_host, port=settings.ops_port)
+    state = State(shared.database).page
+    ops = HttpServer(ops_app("gateway", checks, state), host=settings.ops_host, port=settings.ops_port)
     return lifecycle.main("gateway", [blobs, *shared.parts, ops, *own])
 
 

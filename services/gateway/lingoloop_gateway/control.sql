@@ -48,7 +48,7 @@ WITH asked AS (
             WHEN kind = 'speakers'
                  AND EXISTS (SELECT FROM unit WHERE run_id = $1 AND kind <> 'speakers' AND state <> 'done')
             THEN 'waiting' ELSE 'ready' END,
-        job_id = $3, failures = 0, lost = 0, refused_at = NULL,
+        ready_at = now(), job_id = $3, failures = 0, lost = 0, refused_at = NULL,
         error_code = NULL, error_message = NULL
     FROM ended WHERE unit.id = ended.id
     RETURNING unit.id, unit.lane, unit.state

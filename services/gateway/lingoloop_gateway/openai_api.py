@@ -39,6 +39,7 @@ from lingoloop_gateway.options import UploadOptions
 from lingoloop_gateway.paragraphs import RunningText
 from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.runs import PAGE, Runs
+from lingoloop_gateway.upload_count import UploadCount, counted
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 
@@ -182,17 +183,9 @@ class OpenAiApi:
         key = read_key(request)
         # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
-            async with self._quotas.room(caller.owner, request.content_length, key) as room:
-                received, (options, upload) = await read_form(
-                    request,
-                    lambda parts, name, kind: self._uploads.receive(
-                        room.watch(parts), filename=name, content_type=kind, owner=caller.owner
-                    ),
-                    self._uploads.drop,
-                    self._read,
-                )
-                wish = once(request, caller.owner, key, options, sha256=received.stored.sha256)
-                accepted = await self._uploads.accept(caller.owner, received, upload, wish)
+            with counted("openai") as upload:
+                options, accepted = await self._take(request, caller.owner, key, upload)
+                upload.reused = accepted.reused or accepted.replayed
             keep_connection(request)
             answer = Answer(request, kind_of(options), accepted)
             try:
@@ -201,6 +194,21 @@ class OpenAiApi:
                 if accepted.replayed:
                     return replayed(error_response(problem))
                 raise
+
+    async def _take(
+        self, request: web.Request, owner: str, key: str | None, upload: UploadCount
+    ) -> tuple[TranscriptionOptions, Accepted]:
+        async with self._quotas.room(owner, request.content_length, key) as room:
+            received, (options, wanted) = await read_form(
+                request,
+                lambda parts, name, kind: self._uploads.receive(
+                    upload.watch(room.watch(parts)), filename=name, content_type=kind, owner=owner
+                ),
+                self._uploads.drop,
+                self._read,
+            )
+            wish = once(request, owner, key, options, sha256=received.stored.sha256)
+            return options, await self._uploads.accept(owner, received, wanted, wish)
 
     async def _read(self, fields: Fields) -> tuple[TranscriptionOptions, UploadOptions]:
         options = read_transcription_options(fields)

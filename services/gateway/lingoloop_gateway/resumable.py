@@ -23,6 +23,7 @@ from lingoloop_gateway.quotas import Quotas
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.tus import Checksum, Creation, describe
 from lingoloop_gateway.upload_bytes import UploadBytes
+from lingoloop_gateway.upload_count import counted
 from lingoloop_gateway.uploads import Received, Uploads
 
 SQL = load_queries(__package__, "resumable.sql")
@@ -173,9 +174,15 @@ class Resumable:
         if upload["concat"] is not None and upload["parts"] is None:
             return None
         if (finishing := self._finishing.get(upload["id"])) is None:
-            finishing = self._finishing[upload["id"]] = asyncio.ensure_future(self._finish(upload))
+            finishing = self._finishing[upload["id"]] = asyncio.ensure_future(self._finish_counted(upload))
             finishing.add_done_callback(lambda _: self._finishing.pop(upload["id"], None))
         return await to_its_end(finishing)
+
+    async def _finish_counted(self, upload: Row) -> Became:
+        with counted("tus") as count:
+            became = await self._finish(upload)
+            count.reused = became.reused
+        return became
 
     async def _finish(self, upload: Row) -> Became:
         upload_id, owner = upload["id"], upload["owner"]

@@ -51,6 +51,7 @@ from lingoloop_gateway.search import Search
 from lingoloop_gateway.sign_in import SignIn
 from lingoloop_gateway.tickets import make_ticket, read_wish, tell_ticket
 from lingoloop_gateway.tus_api import TusApi
+from lingoloop_gateway.upload_count import UploadCount, counted
 from lingoloop_gateway.uploads import Uploads
 from lingoloop_gateway.waiting import DoneWaiter
 from lingoloop_gateway.web_app import WebApp
@@ -146,23 +147,29 @@ class Server:
         key = read_key(request)
         # Held before there is anything to lose, and before the run can end.
         async with self._waiter.feed.hold(caller.owner):
-            if request.content_type == "application/json":
-                wanted = read_import_options(request.query, await request.read())
-                wish = once(request, caller.owner, key, wanted)
-                return await self._accepted(
-                    await self._imports.expect(caller.owner, wanted, wish), caller.owner
-                )
-            async with self._quotas.room(caller.owner, request.content_length, key) as room:
-                received, options = await read_upload(
-                    request,
-                    lambda parts, name, kind: self._uploads.receive(
-                        room.watch(parts), filename=name, content_type=kind, owner=caller.owner
-                    ),
-                    self._uploads.drop,
-                )
-                wish = once(request, caller.owner, key, options, sha256=received.stored.sha256)
-                accepted = await self._uploads.accept(caller.owner, received, options, wish)
+            with counted(_way(request)) as upload:
+                take = self._import if request.content_type == "application/json" else self._take
+                accepted = await take(request, caller.owner, key, upload)
+                upload.reused = accepted.reused or accepted.replayed
             return await self._accepted(accepted, caller.owner)
+
+    async def _import(
+        self, request: web.Request, owner: str, key: str | None, upload: UploadCount
+    ) -> Accepted:
+        wanted = read_import_options(request.query, await request.read())
+        return await self._imports.expect(owner, wanted, once(request, owner, key, wanted))
+
+    async def _take(self, request: web.Request, owner: str, key: str | None, upload: UploadCount) -> Accepted:
+        async with self._quotas.room(owner, request.content_length, key) as room:
+            received, options = await read_upload(
+                request,
+                lambda parts, name, kind: self._uploads.receive(
+                    upload.watch(room.watch(parts)), filename=name, content_type=kind, owner=owner
+                ),
+                self._uploads.drop,
+            )
+            wish = once(request, owner, key, options, sha256=received.stored.sha256)
+            return await self._uploads.accept(owner, received, options, wish)
 
     async def transcribe_audio(self, request: web.Request) -> web.Response:
         """Let a recording be transcribed with other options, or find the run with the same; answered as an upload is."""
@@ -340,6 +347,13 @@ class Server:
                 "segments": segments,
             }
         )
+
+
+def _way(request: web.Request) -> str:
+    """Return how an upload comes."""
+    if request.content_type == "application/json":
+        return "url"
+    return "multipart" if request.content_type.startswith("multipart/") else "raw"
 
 
 def _ids(accepted: Accepted) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from aiohttp import hdrs, web
 
+from lingoloop_common import metrics
 from lingoloop_common.addresses import origin
 from lingoloop_common.auth import WRITE, Callers
 from lingoloop_common.errors import Problem
@@ -220,6 +221,7 @@ class TusApi:
             if loop.time() - extended > EXTEND_EVERY:
                 await self._resumable.extend(upload)
                 extended = loop.time()
+            metrics.UPLOAD_BYTES.labels("tus").inc(len(part))
             yield part
 
     async def _state(self, upload: Row, *, whole: bool) -> dict[str, str]:

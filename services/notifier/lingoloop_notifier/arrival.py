@@ -1,5 +1,6 @@
 """An event as it arrives from the broker."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from lingoloop_common.broker import EventMessage
@@ -41,3 +42,8 @@ def read(message: EventMessage) -> Event:
         int(headers["cloudEvents_ownerseq"]),
         message.body,
     )
+
+
+def happened(message: EventMessage) -> float:
+    """Return when the event of a message happened, in seconds since 1970."""
+    return datetime.fromisoformat(str(message.headers["cloudEvents_time"])).timestamp()

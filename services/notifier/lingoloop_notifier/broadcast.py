@@ -1,12 +1,14 @@
 """One stream as its subscribers share it: each event goes out in order and once, as the same bytes to all who are live."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
 
+from lingoloop_common import metrics
 from lingoloop_common.contracts.events import DONE, StreamError
 from lingoloop_common.store.database import BROKEN
 from lingoloop_notifier import history
@@ -112,6 +114,11 @@ class Broadcast:
                 data = b"".join([form.sent(form.event(one.data, one.number, one.type)) for one in due])
                 for outlet in tuple(outlets):
                     outlet.write(data)
+        if due:
+            now = time.time()
+            for one in due:
+                if one.at is not None:  # by another clock: never less than nothing
+                    metrics.EVENT_LATENCY.observe(max(0.0, now - one.at))
 
     def on_gap(self) -> None:
         """Read what comes after the last event: some may have been missed."""

@@ -74,5 +74,5 @@ UPDATE webhook_delivery d SET state = 'waiting', due_at = NULL FROM open WHERE d
 
 -- name: hand_back
 -- Not a try: the receiver may have heard or not.
-UPDATE webhook_delivery SET state = 'ready', tries = tries - 1, due_at = NULL
+UPDATE webhook_delivery SET state = 'ready', ready_at = now(), tries = tries - 1, due_at = NULL
 WHERE id = $1 AND attempt = $2 AND state = 'sending'

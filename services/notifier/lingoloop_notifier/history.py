@@ -24,11 +24,12 @@ PAGE = 500
 
 
 class Stored(NamedTuple):
-    """An event as stored: its number in the stream, its type, the frame's JSON."""
+    """An event as stored: its number in the stream, its type, the frame's JSON, and when it happened if it has just come."""
 
     number: int
     type: str
     data: bytes
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

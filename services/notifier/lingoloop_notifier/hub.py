@@ -7,7 +7,7 @@ from uuid import UUID
 
 from lingoloop_common import metrics
 from lingoloop_common.broker import EventMessage
-from lingoloop_notifier.arrival import Key, read
+from lingoloop_notifier.arrival import Key, happened, read
 from lingoloop_notifier.broadcast import Broadcast, Forecast
 from lingoloop_notifier.frames import EXPIRED, retry
 from lingoloop_notifier.history import History, Stored
@@ -74,7 +74,7 @@ class Hub:
         for key, number in event.places:
             if broadcast := self._broadcasts.get(key):
                 self._overtaken.add(event.run_id)
-                if broadcast.on_event(Stored(number, event.type, event.data)):
+                if broadcast.on_event(Stored(number, event.type, event.data, at=happened(message))):
                     if not self._due:
                         asyncio.get_running_loop().call_soon(self._flush)
                     self._due.append(broadcast)

@@ -98,6 +98,7 @@ class Attempts:
         try:
             if await job.until_it_works(lambda: self._claims.give_up_if_lost_too_often(claim)):
                 log.warning("unit failed", code="worker_lost", lost=claim.lost)
+                metrics.UNIT_FAILURES.labels(self._lane, claim.kind, "worker_lost").inc()
                 return "failed"
             await job.until_it_works(lambda: self._claims.start_run(claim))
             self._relay.tell()
@@ -227,7 +228,6 @@ class Attempts:
         async with self._sound(claim) as sound:
             answer = await slot.ask(request | sound)
         engine_ms = answer.fields["engine_ms"]
-        metrics.ENGINE_SECONDS.labels(self._lane).observe(engine_ms / 1000)
         segments = SEGMENTS.validate_python(answer.fields["segments"])
         return Result(
             claim,
@@ -250,6 +250,8 @@ class Attempts:
         claim = result.claim
         closed = await job.until_it_works(lambda: self._claims.finish_chunk(result))
         self._relay.tell()
+        metrics.ENGINE_SECONDS.labels(self._lane).observe(result.engine_ms / 1000)
+        metrics.AUDIO_SECONDS.labels(self._lane).inc(claim.samples / SAMPLE_RATE)
         if closed:
             await self._blobs.delete_below(chunks_folder(claim.run_id))
         elif claim.chunk_blob:
@@ -283,6 +285,7 @@ class Attempts:
 
     async def _report(self, job: Job, claim: Claim, error: WorkError) -> str:
         log.warning("unit failed", code=error.code, reason=error.message, failures=claim.failures + 1)
+        metrics.UNIT_FAILURES.labels(self._lane, claim.kind, error.code).inc()
         try:
             state = await job.until_it_works(
                 lambda: self._claims.report_failure(

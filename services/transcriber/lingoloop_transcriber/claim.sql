@@ -95,7 +95,7 @@ WITH RECURSIVE token AS (
     FROM (SELECT owner, sum(cost) AS cost FROM claimed JOIN payer USING (owner) GROUP BY owner) due
     WHERE s.lane = $1 AND s.owner = due.owner
 )
-SELECT t.message_id, t.bound_to,
+SELECT t.message_id, t.bound_to, extract(epoch FROM u.claimed_at - u.ready_at)::float AS waited,
        u.id, u.run_id, u.owner, u.lane, u.kind, u.attempt, u.failures, u.lost, u.cost, u.small,
        r.status AS run_status, r.language, r.options, r.planned_samples, r.chunks_total, r.units_left - 1 AS chunks_open,
        a.blob AS audio_blob, a.duration_ms,
@@ -132,7 +132,7 @@ SELECT FROM unit WHERE id = $1 AND attempt = $2 AND state = 'running' FOR NO KEY
 -- name: hand_back
 -- Not a failure and not a loss; the owner gets back what the claim charged. An import's token was acknowledged when it began.
 WITH given_back AS (
-    UPDATE unit SET state = 'ready', message_id = NULL, holder = NULL
+    UPDATE unit SET state = 'ready', ready_at = now(), message_id = NULL, holder = NULL
     WHERE id = $1 AND attempt = $2 AND state = 'running'
     RETURNING lane, owner, cost, kind
 ), token AS (

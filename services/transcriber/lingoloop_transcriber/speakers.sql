@@ -5,7 +5,7 @@ SELECT $2, run_id, job_id, owner, lane, 'speakers', 'waiting', small, priority, 
 
 -- name: wake_speakers
 WITH woken AS (
-    UPDATE unit SET state = 'ready'
+    UPDATE unit SET state = 'ready', ready_at = now()
     WHERE run_id = $1 AND kind = 'speakers' AND state = 'waiting' AND due_at IS NULL
     RETURNING lane
 )

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterat
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lingoloop_common import metrics
 from lingoloop_common.blobs.seam import (
     PAGE,
     BlobBusy,
@@ -51,6 +52,7 @@ class FolderBlobs:
         """Raise OSError when the folder cannot be written to."""
         if not await asyncio.to_thread(os.access, self._folder, os.W_OK):
             raise OSError(f"{self._folder} cannot be written to")
+        await asyncio.to_thread(metrics.measure_disk, "recordings", self._folder)
 
     async def write_stream(
         self, name: str, parts: AsyncIterable[bytes], *, limit: int, labels: Labels | None = None

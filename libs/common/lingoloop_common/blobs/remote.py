@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from lingoloop_common import metrics
 from lingoloop_common.blobs.bucket import Bucket, StoreError, Taken
 from lingoloop_common.blobs.copies import Copies
 from lingoloop_common.blobs.names import being_written
@@ -75,6 +77,7 @@ class RemoteBlobs:
 
     async def check(self) -> None:
         """Raise OSError when the bucket cannot be used."""
+        await asyncio.to_thread(metrics.measure_disk, "scratch", tempfile.gettempdir())
         await self._objects.call(self._bucket.check)
 
     async def write_stream(

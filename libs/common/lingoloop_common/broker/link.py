@@ -11,6 +11,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
+from lingoloop_common import metrics
 from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,7 @@ class Link:
 
     def __init__(self, url: str, name: str, on_up: Callable[[AbstractConnection], Awaitable[None]]) -> None:
         self._url, self._name, self._on_up = url, name, on_up
+        self._standing = metrics.BROKER_CONNECTIONS.labels(name.split(" ", 1)[0])
         self.up = asyncio.Event()
         self._broken = asyncio.Event()  # of the present connection; late news of an older one goes to its own
         self._task: asyncio.Task[None] | None = None
@@ -79,6 +81,7 @@ class Link:
                 async with asyncio.timeout(SET_UP_TIMEOUT):
                     await self._on_up(connection)
                 self.up.set()
+                self._standing.inc()
                 said = False
                 await self._broken.wait()
                 log.warning("connection to RabbitMQ broke", link=self._name)
@@ -89,7 +92,9 @@ class Link:
                     )
                     said = True
             finally:
-                self.up.clear()
+                if self.up.is_set():
+                    self.up.clear()
+                    self._standing.dec()
                 if connection is not None:
                     with contextlib.suppress(*BROKEN):
                         await asyncio.wait_for(connection.close(), 2)

@@ -21,6 +21,7 @@ from aio_pika.abc import (
     AbstractQueue,
 )
 
+from lingoloop_common import metrics
 from lingoloop_common.broker import (
     EVENTS,
     WORK,
@@ -256,7 +257,9 @@ class RabbitBroker:
         try:
             # aio-pika keeps to itself that the broker blocks; the connection below tells.
             await asyncio.wait_for(self._connection.transport.connection.ready(), 1)
+            metrics.BROKER_BLOCKED.set(0)
         except TimeoutError:
+            metrics.BROKER_BLOCKED.set(1)
             raise BrokerError("RabbitMQ blocks publishing: it is short of memory or disk") from None
 
     async def publish_token(self, lane: str, message_id: UUID) -> None:

@@ -8,6 +8,7 @@ import asyncpg
 import orjson
 import structlog
 
+from lingoloop_common import metrics
 from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
@@ -131,6 +132,7 @@ class Database:
             max_inactive_connection_lifetime=60,
             server_settings=SESSION,
         )
+        self._measure(self.pool)
         self._watching = background(self._watch_guard(), name="guard")
 
     async def stop(self) -> None:
@@ -151,6 +153,14 @@ class Database:
         """Raise when the database does not answer within two seconds."""
         async with self.pool.acquire(timeout=2) as connection:
             await connection.execute("SELECT 1", timeout=2)
+
+    @staticmethod
+    def _measure(pool: "asyncpg.Pool[Any]") -> None:
+        metrics.DATABASE_CONNECTIONS_MAX.set(pool.get_max_size())
+        metrics.DATABASE_CONNECTIONS.labels("idle").set_function(pool.get_idle_size)
+        metrics.DATABASE_CONNECTIONS.labels("busy").set_function(
+            lambda: pool.get_size() - pool.get_idle_size()
+        )
 
     async def _take_guard(self) -> None:
         self._guard = guard = await self._reach()

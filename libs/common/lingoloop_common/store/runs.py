@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from lingoloop_common import metrics
 from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import ErrorCause, RunDone, RunState, RunUpdated
 from lingoloop_common.contracts.progress import percent
@@ -33,6 +34,7 @@ WRITTEN = (
     "error_code",
     "error_message",
     "started_at",
+    "first_words_at",
     "completed_at",
 )
 """What a change may write of a run's row, in the order of the statement's parameters."""
@@ -122,6 +124,8 @@ async def change_runs(connection: Connection, changes: Sequence[tuple[Row, Chang
     rows = [changed(run, change) for run, change in changes]
     written = [_written(run, row, change) for (run, change), row in zip(changes, rows, strict=True)]
     await connection.execute(SQL["write_changes"], *zip(*written, strict=True))
+    for (run, _), row in zip(changes, rows, strict=True):
+        _measure(run, row)
     ended = [row for (run, _), row in zip(changes, rows, strict=True) if _ends(run, row)]
     # A look first, for most owners have no endpoint: it takes a fifth of the time.
     if ended and await connection.fetchval(SQL["anyone_to_tell"], [row["owner"] for row in ended]):
@@ -140,6 +144,26 @@ async def write_deliveries(connection: Connection, runs: Sequence[Row], *, to: U
         to,
     )
     return len(written)
+
+
+def stages(run: Row, row: Row) -> list[str]:
+    """Return the stages of its life that a change of a run brings it to. Pure."""
+    reached = {
+        "started": row["started_at"] and not run["started_at"],
+        "planned": row["planned"] and not run["planned"],
+        "first_words": row["first_words_at"] and not run["first_words_at"],
+        "succeeded": _ends(run, row) and row["status"] == RunStatus.SUCCEEDED,
+    }
+    return [stage for stage, here in reached.items() if here]
+
+
+def _measure(run: Row, row: Row) -> None:
+    """Count what a change brings a run to; one that is rolled back after all, which is rare, counts too."""
+    for stage in stages(run, row):
+        seconds = (row["now"] - row["created_at"]).total_seconds()
+        metrics.RUN_STAGE_SECONDS.labels(stage).observe(seconds)
+    if _ends(run, row):
+        metrics.RUNS_ENDED.labels(row["status"], metrics.known_code(row["error_code"])).inc()
 
 
 def _ends(run: Row, row: Row) -> bool:
@@ -206,6 +230,7 @@ def changed(run: Row, change: Change) -> Row:
         "done_samples": run["done_samples"] + change.done_samples,
         "planned": run["planned"] or change.planned,
         "started_at": run["started_at"] or (run["now"] if status is RunStatus.PROCESSING else None),
+        "first_words_at": run["first_words_at"] or (run["now"] if change.segments else None),
         "completed_at": run["now"] if status.is_final else None,
     }
 

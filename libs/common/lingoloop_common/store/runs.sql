@@ -12,18 +12,19 @@ FOR NO KEY UPDATE OF r
 WITH change AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[], $8::boolean[], $9::text[],
-        $10::text[], $11::timestamptz[], $12::timestamptz[], $13::boolean[], $14::text[], $15::text[], $16::text[],
-        $17::uuid[], $18::text[], $19::jsonb[]
+        $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::boolean[], $15::text[], $16::text[],
+        $17::text[], $18::uuid[], $19::text[], $20::jsonb[]
     ) WITH ORDINALITY AS change (
         id, seq, status, units_left, units_failed, chunks_done, done_samples, planned, error_code,
-        error_message, started_at, completed_at, moves, owner, event_type, data,
+        error_message, started_at, first_words_at, completed_at, moves, owner, event_type, data,
         event_id, routing_key, headers, place
     )
 ), run AS (
     UPDATE transcript_run r SET
         seq = c.seq, status = c.status, units_left = c.units_left, units_failed = c.units_failed,
         chunks_done = c.chunks_done, done_samples = c.done_samples, planned = c.planned, error_code = c.error_code,
-        error_message = c.error_message, started_at = c.started_at, completed_at = c.completed_at, updated_at = now()
+        error_message = c.error_message, started_at = c.started_at, first_words_at = c.first_words_at,
+        completed_at = c.completed_at, updated_at = now()
     FROM change c WHERE r.id = c.id
 ), jobs AS (
     UPDATE job SET
@@ -121,7 +122,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 -- name: wake_plan
 -- A withheld plan goes on when there is room ahead of the work again (rule 10).
 WITH woken AS (
-    UPDATE unit SET state = 'ready', position = 0
+    UPDATE unit SET state = 'ready', ready_at = now(), position = 0
     WHERE run_id = $1 AND kind = 'plan' AND state = 'waiting' AND due_at IS NULL
     RETURNING lane
 )

@@ -24,7 +24,7 @@ WITH chosen AS (
         WHERE e.id = $1)
     FOR NO KEY UPDATE SKIP LOCKED
 ), released AS (
-    UPDATE webhook_delivery d SET state = 'ready' FROM chosen WHERE d.id = chosen.id RETURNING d.id
+    UPDATE webhook_delivery d SET state = 'ready', ready_at = now() FROM chosen WHERE d.id = chosen.id RETURNING d.id
 )
 INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), 'webhook' FROM released
 
@@ -44,7 +44,7 @@ FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: send_again
 WITH again AS (
-    UPDATE webhook_delivery SET state = 'ready', tries = 0, failing_since = NULL, due_at = NULL
+    UPDATE webhook_delivery SET state = 'ready', ready_at = now(), tries = 0, failing_since = NULL, due_at = NULL
     WHERE id = $1 AND state IN ('waiting', 'delivered', 'failed')
     RETURNING id
 ), token AS (
