@@ -92,7 +92,8 @@ class Drill:
             headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": BYTES}
             answer = await http.patch(self.upload, headers=headers, content=data)
             assert answer.status_code == 204, answer.text
-            return answer.headers.get("Lingoloop-Run-Id")
+            run_id: str | None = answer.headers.get("Lingoloop-Run-Id")
+            return run_id
 
     async def kill_services(self) -> None:
         """No service says a last word."""

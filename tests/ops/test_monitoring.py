@@ -59,7 +59,10 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
     }
     with PostgresServer() as postgres, RabbitServer(watched=True) as rabbitmq, ExitStack() as stack:
         url = postgres.create_database("watched")
-        async with receiving() as receiver, running_fleet(folder, url, rabbitmq.url, **settings) as fleet:
+        async with (
+            receiving() as receiver,
+            running_fleet(folder, url, rabbitmq.url, transcribers=2, **settings) as fleet,
+        ):
             targets = {
                 name: [f"127.0.0.1:{service.ops_port}" for service in fleet.services if service.name == name]
                 for name in ("gateway", "transcriber", "notifier")

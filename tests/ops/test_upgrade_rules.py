@@ -28,7 +28,7 @@ def findings(*files: Path) -> list[str]:
     What has to be is said in the file: `-- squawk-ignore RULE`, and why.
     """
     squawk = [
-        ROOT / ".venv-ops/bin/squawk",
+        f"{ROOT}/.venv-ops/bin/squawk",
         "--pg-version=15.0",
         "--assume-in-transaction",
         "--reporter=json",
