@@ -15,7 +15,7 @@ TOO_MANY = 429
 PASSING = {408, 409, 499}
 """Of the 400s those that may be otherwise the next time: timed out, aborted, cancelled."""
 
-BUSY_PAUSE, BUSY_LONGEST = 30.0, 600.0
+BUSY_PAUSE, BUSY_LONGEST = 30.0, 3600.0
 """Seconds to wait where Google does not say how long; and at most."""
 
 LONGEST_TEXT = 500
