@@ -79,6 +79,8 @@ def test_what_an_engine_lacks_is_named_by_field() -> None:
     [
         (None, "tlh", set()),
         (("en",), "en-GB", set()),
+        (("no", "he", "zh"), "nb-NO", set()),
+        (("no", "he", "zh"), "cmn-Hant", set()),
         (("en",), None, set()),
         (("en",), "de", {"language"}),
         (("en",), "multi", {"language"}),

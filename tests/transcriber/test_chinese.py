@@ -32,6 +32,7 @@ def written(text: str, script: str = SIMPLIFIED) -> str:
         ("zh-TW", TRADITIONAL),
         ("zh-HK", HONG_KONG),
         ("zh-Hant-HK", HONG_KONG),
+        ("cmn-Hant", TRADITIONAL),
         ("en", None),
         ("yue", None),
     ],

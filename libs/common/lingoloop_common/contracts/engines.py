@@ -132,11 +132,21 @@ LACKS = {
 """For each ability the field that asks for it, and what is said of an engine without it."""
 
 
+SAME = {"nb": "no", "iw": "he", "in": "id", "ji": "yi", "jv": "jw", "fil": "tl", "cmn": "zh"}
+"""Codes of languages that the engines call by another, the one that Whisper was trained with."""
+
+
+def spoken(language: str) -> str:
+    """Return the language of a code like `zh-Hant` (RFC 5646, its first part), as the engines call it."""
+    code = language.partition("-")[0].lower()
+    return SAME.get(code, code)
+
+
 def lacking(abilities: Abilities, wishes: Wishes) -> dict[str, str]:
     """Return what an engine lacks: for each field that asks too much, what it does not do."""
     missing = dict(LACKS[ability] for ability in sorted(wishes.needed - abilities.can))
     if wishes.language and wishes.language != MULTI and abilities.languages is not None:
-        code = wishes.language.partition("-")[0]
+        code = spoken(wishes.language)
         if code not in abilities.languages:
             missing["language"] = f"does not know the language {code}"
     return missing

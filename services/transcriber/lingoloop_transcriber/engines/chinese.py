@@ -9,6 +9,7 @@ from functools import cache
 
 from opencc import OpenCC
 
+from lingoloop_common.contracts.engines import spoken
 from lingoloop_common.contracts.transcript import Word
 
 SIMPLIFIED, TRADITIONAL, HONG_KONG = "tw2s", "s2tw", "s2hk"
@@ -33,8 +34,8 @@ GONE = "\0"
 
 def script_of(language: str) -> str | None:
     """Return OpenCC's name of the script that a code like `zh-Hant` asks for; None unless it is Chinese."""
-    code, *parts = language.lower().split("-")
-    if code != "zh":
+    parts = language.lower().split("-")[1:]
+    if spoken(language) != "zh":
         return None
     # A place stands behind the script and says more; `zh-Hans-HK` is simplified all the same.
     asked = [SCRIPTS[part] for part in parts if part in SCRIPTS]

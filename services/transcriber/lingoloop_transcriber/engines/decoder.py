@@ -18,6 +18,7 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 from tokenizers import Tokenizer as TokenizerFile
 
+from lingoloop_common.contracts.engines import spoken
 from lingoloop_common.contracts.transcript import Word
 from lingoloop_transcriber.engines import Sound, UnknownLanguage
 from lingoloop_transcriber.engines.hotwords import fitting, is_better
@@ -170,7 +171,7 @@ class Decoder:
         return [tokenizer.sot_prev, *hot] if hot else []
 
     def _tokenizer(self, told: Prompt) -> Tokenizer:
-        code = told.language.partition("-")[0]
+        code = spoken(told.language)
         if (code, told.translate) not in self._tokenizers:
             if code not in self.languages:
                 raise UnknownLanguage(f"this Whisper model does not know the language {code!r}")

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes
+from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes, spoken
 from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS
 from lingoloop_common.settings import CONFIG, SettingsError, read_settings
@@ -118,7 +118,7 @@ class OpenAI:
         if wishes.task == "translate":  # knows neither of the others
             return fields
         if wishes.language not in (None, MULTI):
-            fields["language"] = str(wishes.language).partition("-")[0]
+            fields["language"] = spoken(str(wishes.language))
         if self._format == "verbose_json":
             fields["timestamp_granularities[]"] = ["word", "segment"]
         return fields
