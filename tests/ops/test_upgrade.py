@@ -18,6 +18,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 
 from lingoloop_common.store.migrate import migrations
@@ -165,7 +166,7 @@ async def test_a_rolling_update_under_load_loses_and_doubles_nothing(fleet: Flee
             await load.stop()
             await subscribers.stop()
     assert_no_service_met_a_fault(fleet)
-    print(f"{len(load.acknowledged)} runs; refused on the way: {dict(load.refused)}")
+    assert not load.refused, "nobody was refused on the way"
 
 
 async def test_services_work_on_while_each_table_gets_a_column(fleet: Fleet) -> None:
@@ -188,7 +189,7 @@ async def test_services_work_on_while_each_table_gets_a_column(fleet: Fleet) -> 
             await check_whole(fleet.database_url, load.acknowledged)
         finally:
             await load.stop()
-    print(f"{len(load.acknowledged)} runs; refused on the way: {dict(load.refused)}")
+    assert load.refused.keys() <= {"503 unavailable"}
     assert_no_service_met_a_fault(fleet)
 
 
@@ -210,7 +211,10 @@ async def check_told(database_url: str, subscribers: Subscribers) -> None:
 
 
 def assert_no_service_met_a_fault(fleet: Fleet) -> None:
-    """None wrote a line of the level `error`, or a trace that no code expects."""
+    """None wrote a line of the level `error` but for requests that were put off (503), nor a trace that no code expects."""
     lines = [line for service in fleet.services for line in service.log.read_text().splitlines()]
-    faults = [line for line in lines if '"level": "error"' in line or '"level": "critical"' in line]
-    assert faults == []
+    told = [orjson.loads(line) for line in lines if line.startswith("{")]
+    faults = [
+        one for one in told if one["level"] in ("error", "critical") and one["event"] != "request failed"
+    ]
+    assert faults + [one for one in told if "exception" in one] == []

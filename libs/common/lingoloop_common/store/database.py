@@ -37,6 +37,7 @@ BROKEN = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.QueryCanceledError,
+    asyncpg.InvalidCachedStatementError,  # a migration has altered a table since the statement was prepared
 )
 """What a query raises while the database is away or busy; the same query may succeed later."""
 
