@@ -39,10 +39,10 @@ TAKES: tuple[tuple[Label, str], ...] = (
     (("segments", "语段"), "segments"),
     (("work tokens", "工作令牌"), "tokens"),
     (("events published", "发出的事件"), "events sent"),
-    (("transactions", "事务"), "transactions"),
     (("PostgreSQL's log (WAL), MB", "预写日志（WAL），MB"), "WAL, MB"),
     (("an event stream of one run, MB", "单个任务的事件流，MB"), "run stream, MB"),
 )
+LITTLE = {"transcriber s", "gateway s", "notifier s", "postgresql s", "rabbitmq s"}
 KEPT: tuple[tuple[Label, str], ...] = (
     (("database, MB", "数据库，MB"), "as it is"),
     (("the same, written anew, MB", "同上，重写之后，MB"), "anew"),
@@ -133,7 +133,14 @@ def tables(figures: Figures, language: int) -> dict[str, str]:
 
 def _takes(kinds: Sequence[Figures], language: int) -> Iterator[list[str]]:
     for label, key in TAKES:
-        yield [label[language], *(spread(kind["an hour"][key]) for kind in kinds)]
+        # Of one round, what a part takes anyway makes a little unsure.
+        yield [
+            label[language],
+            *(
+                spread(kind["an hour"][key]) if kind["rounds"] > 1 or key not in LITTLE else "–"
+                for kind in kinds
+            ),
+        ]
         if key == "slot s":
             slots = [kind["an hour"][key][0] for kind in kinds]
             yield [
