@@ -68,7 +68,7 @@ async def measure(speech: Path) -> dict[str, Any]:
     """Return a table of figures for each kind, each an hour of audio's."""
     clip = recording(speech, MINUTES)
     kinds = {name: await _kind(name, kind, clip) for name, kind in KINDS.items()}
-    return {"machine": _machine(), "minutes": round(clip.seconds / 60, 1), "rounds": ROUNDS, "kinds": kinds}
+    return {"machine": _machine(), "minutes": round(clip.seconds / 60, 1), "kinds": kinds}
 
 
 async def _kind(name: str, kind: Kind, clip: Clip) -> dict[str, Any]:
@@ -86,6 +86,7 @@ async def _kind(name: str, kind: Kind, clip: Clip) -> dict[str, Any]:
         times = ROUNDS * kind.recordings
         originals = start.stat().st_size + times * path.stat().st_size
         return {
+            "rounds": ROUNDS,
             "an hour": {key: _spread([one[key] for one in rounds]) for key in rounds[0]},
             "idle, seconds a day": {part: round(rate * 86_400, 1) for part, rate in idle.items()},
             "resident, MB": _rounded(stage.processes.resident_mb()),

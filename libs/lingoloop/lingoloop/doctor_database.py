@@ -39,14 +39,12 @@ def connections(*, pool: int, processes: int, others: int, room: int) -> Finding
     each = pool + 1  # the guard
     need = (processes + 1) * each + others
     says = (
-        f"{room} for all; {processes} processes of LingoLoop may open {each} each (DB_POOL_MAX and one), "
-        f"so may one more, and others have {others}"
+        f"{need} of {room} may be needed: {processes} processes of LingoLoop may open {each} each (DB_POOL_MAX and one), "
+        f"so may one more; others have {others}"
     )
     if need > room:
-        return wrong(
-            f"{says}: {need}", f"raise PostgreSQL's max_connections by {need - room}, or lower DB_POOL_MAX"
-        )
-    return ok(f"{says}: {need}")
+        return wrong(says, f"raise PostgreSQL's max_connections by {need - room}, or lower DB_POOL_MAX")
+    return ok(says)
 
 
 async def check_clock(setup: Setup) -> Finding:
