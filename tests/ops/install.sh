@@ -5,6 +5,7 @@ set -euo pipefail
 
 missing=()
 command -v prometheus >/dev/null || missing+=(prometheus)
+command -v amtool >/dev/null || missing+=(prometheus-alertmanager)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
 command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
 command -v logrotate >/dev/null || missing+=(logrotate)
@@ -20,3 +21,10 @@ echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -qq --no-install-recommends "${missing[@]}"
+
+# The tests start servers of their own; those of the packages need not run.
+for service in "${missing[@]}"; do
+  if [[ "$service" == prometheus* ]] && command -v systemctl >/dev/null; then
+    systemctl --quiet disable --now "$service" || true
+  fi
+done

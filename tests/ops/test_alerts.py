@@ -40,6 +40,13 @@ def test_prometheus_takes_its_settings_and_the_rules(name: str) -> None:
     promtool("check", "config", OPS / name)
 
 
+def test_alertmanager_takes_its_example_which_names_alerts_that_there_are() -> None:
+    path = OPS / "alertmanager.yml"
+    result = subprocess.run(["amtool", "check-config", path], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert set(re.findall(r"LingoLoop\w+", path.read_text())) <= ALERTS.keys()
+
+
 @pytest.mark.parametrize("path", sorted((OPS / "tests").glob("*.yml")), ids=lambda path: path.stem)
 def test_rules_say_what_they_should(path: Path) -> None:
     promtool("test", "rules", path)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import yaml
 
 from ops.dashboards.__main__ import texts
 from tests.conftest import own_database
@@ -20,6 +21,7 @@ from tests.servers.postgres import PostgresServer
 
 FOLDER = Path(__file__).parents[2] / "ops" / "grafana"
 FILES = {path.name: json.loads(path.read_text()) for path in sorted((FOLDER / "dashboards").glob("*.json"))}
+PROVISIONING = FOLDER / "provisioning"
 PASSWORD = "a-password'for tests"
 
 pytestmark = pytest.mark.ops
@@ -79,6 +81,26 @@ def test_panels_ask_for_metrics_that_exist() -> None:
                 expression = target.get("expr", "")
                 assert metrics_of(expression) <= known, expression
                 assert set(re.findall(r"[a-z]\w*(?::\w+)+", expression)) <= recorded, expression
+
+
+def test_grafana_is_told_where_to_read_and_where_the_dashboards_lie() -> None:
+    [sources] = [
+        yaml.safe_load(path.read_text())["datasources"] for path in PROVISIONING.glob("datasources/*.yml")
+    ]
+    assert len({source["uid"] for source in sources}) == len(sources) == 2
+    chosen = {
+        variable["query"]
+        for dashboard in FILES.values()
+        for variable in dashboard["templating"]["list"]
+        if variable["type"] == "datasource"
+    }
+    assert chosen == {source["type"] for source in sources}
+    secrets = [source.get("secureJsonData", {}) for source in sources]
+    assert all(value.startswith("$") for secret in secrets for value in secret.values())
+    [providers] = [
+        yaml.safe_load(path.read_text())["providers"] for path in PROVISIONING.glob("dashboards/*.yml")
+    ]
+    assert [provider["options"]["path"] for provider in providers] == ["/var/lib/grafana/dashboards"]
 
 
 @pytest.fixture(scope="module")
