@@ -19,7 +19,7 @@ LABELS = {
 """All labels that any metric has. What a client sends decides none of their values: see tests/gateway/test_metric_labels.py."""
 
 ALL: list[Any] = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
-ROW = re.compile(r"^\| `(lingoloop_\w+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
+ROW = re.compile(r"^\| `(lingoloop_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
 
 
 def full_name(metric: Any) -> str:

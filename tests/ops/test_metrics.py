@@ -1,6 +1,8 @@
 """Metrics of a real fleet: Prometheus takes each page, and each metric tells what happened, no more and no less."""
 
 import asyncio
+import json
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,11 +26,24 @@ from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitServer
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.ops, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ops
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/operations/metrics.md"
 
 LANE = {"lane": "simulated"}
 SECONDS = 64
 """Of each recording that goes through: large, so that its upload is answered before it is done."""
+
+
+KINDS = {
+    name: kind
+    for name, kind in re.findall(r"^\| `(lingoloop_\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE)
+}
+
+
+def series_of(name: str, kind: str) -> list[str]:
+    """Return the names of a metric's series."""
+    return [f"{name}_{end}" for end in ("bucket", "sum", "count")] if kind == "histogram" else [name]
 
 
 def lint(page: Page) -> str:
@@ -75,6 +90,8 @@ async def fresh(service: Service) -> Page:
     return await scrape(service.ops_port)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_what_happens_to_a_fleet_is_told_by_its_metrics(
     tmp_path: Path, database_url: str, rabbitmq_url: str
 ) -> None:
@@ -192,6 +209,8 @@ async def _subscribers(notifier: Service, count: int) -> bool:
     return (await scrape(notifier.ops_port)).total("lingoloop_sse_subscribers") == count
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_a_broker_that_is_away_shows_in_what_waits_for_it(
     tmp_path: Path, database_url: str, rabbitmq: RabbitServer, rabbitmq_url: str
 ) -> None:
@@ -216,6 +235,8 @@ async def _publishes(gateway: Service) -> bool:
     return (await scrape(gateway.ops_port)).value("lingoloop_broker_connections", link="publish") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_all_services_in_one_process_tell_it_once(data: Path) -> None:
     port = free_port()
     async with server(data, ENGINE="simulated", OPS_PORT=str(port), OPS_HOST="127.0.0.1") as (
@@ -237,3 +258,21 @@ async def test_all_services_in_one_process_tell_it_once(data: Path) -> None:
     assert page.value("lingoloop_uploads_total", way="raw", outcome="accepted") == 1
     names = [line.split()[2] for line in page.text.splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names))
+
+
+def test_the_pages_queries_are_promql_over_metrics_that_there_are(tmp_path: Path) -> None:
+    _, _, questions = PAGE.read_text().partition("## Questions")
+    queries = [query.replace(r"\|", "|") for query in re.findall(r"\| `(.+)` \|$", questions, re.MULTILINE)]
+    assert len(queries) == 7
+    rules = [{"record": "answer:one", "expr": query} for query in queries]
+    path = tmp_path / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "page", "rules": rules}]}))
+    found = subprocess.run(
+        ["promtool", "check", "rules", str(path), "--lint", "none"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    known = {sample for name, kind in KINDS.items() for sample in series_of(name, kind)}
+    assert {name for query in queries for name in re.findall(r"lingoloop_\w+", query)} <= known
