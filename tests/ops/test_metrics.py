@@ -35,10 +35,7 @@ SECONDS = 64
 """Of each recording that goes through: large, so that its upload is answered before it is done."""
 
 
-KINDS = {
-    name: kind
-    for name, kind in re.findall(r"^\| `(lingoloop_\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE)
-}
+KINDS = dict(re.findall(r"^\| `(lingoloop_\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE))
 
 
 def series_of(name: str, kind: str) -> list[str]:
