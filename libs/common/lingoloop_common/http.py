@@ -27,7 +27,7 @@ READ_BUFFER = 2**18
 _ID = web.RequestKey("request_id", str)
 _STARTED = web.RequestKey("started", web.StreamResponse)
 _STREAMING = web.RequestKey("streaming", float)
-"""When a stream of events began: what it lasts is not the time that an answer takes."""
+"""When a stream of events began: what it lasts is not the time that an answer takes, and clients end it as they like."""
 _REFUSALS = web.AppKey("refusals", dict[str, Callable[[Problem], web.Response]])
 _CODES = {status: code for code, status in reversed(PROBLEMS.items())}
 
@@ -81,13 +81,18 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
         return response
     finally:
-        end = time.perf_counter()
-        metrics.HTTP_IN_FLIGHT.labels("stream" if _STREAMING in request else "request").dec()
+        seconds = time.perf_counter() - begin
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "unmatched"
         method = request.method if request.method in metrics.METHODS else metrics.OTHER
-        metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(request.get(_STREAMING, end) - begin)
-        log.info("request", method=method, path=request.path, status=status, ms=round((end - begin) * 1000))
+        if streaming := request.get(_STREAMING):
+            metrics.HTTP_IN_FLIGHT.labels("stream").dec()
+            begun = str(request[_STARTED].status)
+            metrics.HTTP_SECONDS.labels(method, route, begun).observe(streaming - begin)
+        else:
+            metrics.HTTP_IN_FLIGHT.labels("request").dec()
+            metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(seconds)
+        log.info("request", method=method, path=request.path, status=status, ms=round(seconds * 1000))
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:

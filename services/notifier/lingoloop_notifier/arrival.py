@@ -44,6 +44,9 @@ def read(message: EventMessage) -> Event:
     )
 
 
-def happened(message: EventMessage) -> float:
-    """Return when the event of a message happened, in seconds since 1970."""
-    return datetime.fromisoformat(str(message.headers["cloudEvents_time"])).timestamp()
+def happened(message: EventMessage) -> float | None:
+    """Return when the event of a message happened, in seconds since 1970; None where it does not say, for nothing hangs on it."""
+    try:
+        return datetime.fromisoformat(str(message.headers.get("cloudEvents_time"))).timestamp()
+    except ValueError:
+        return None

@@ -39,6 +39,9 @@ WRITTEN = (
 )
 """What a change may write of a run's row, in the order of the statement's parameters."""
 
+STAGES = {"started_at": "started", "planned": "planned", "first_words_at": "first_words"}
+"""Stages of a run's life, by the column that says that it has been there; the last one is `succeeded`."""
+
 
 class Fenced(Exception):
     """The unit is no longer the caller's: another attempt, a cancel or a take-back came first."""
@@ -148,13 +151,10 @@ async def write_deliveries(connection: Connection, runs: Sequence[Row], *, to: U
 
 def stages(run: Row, row: Row) -> list[str]:
     """Return the stages of its life that a change of a run brings it to. Pure."""
-    reached = {
-        "started": row["started_at"] and not run["started_at"],
-        "planned": row["planned"] and not run["planned"],
-        "first_words": row["first_words_at"] and not run["first_words_at"],
-        "succeeded": _ends(run, row) and row["status"] == RunStatus.SUCCEEDED,
-    }
-    return [stage for stage, here in reached.items() if here]
+    reached = [stage for column, stage in STAGES.items() if row[column] and not run[column]]
+    if row["status"] == RunStatus.SUCCEEDED != run["status"]:
+        reached.append("succeeded")
+    return reached
 
 
 def _measure(run: Row, row: Row) -> None:
