@@ -18,7 +18,7 @@ WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prun
 CODE = $(wildcard libs services tests bench ops examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards images sbom
+.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards images sbom env
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -91,6 +91,9 @@ check: setup ## lint, format, types, import rules, dead code, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/vulture $(CODE)
 	@for package in $(PACKAGES) examples/engine; do (set -x; cd $$package && $(abspath $(BIN))/deptry .) || exit 1; done
+
+env: ## make the secrets of docker-compose.yml, in .env; those that are there stay
+	ops/env.sh
 
 images: ## build all images, with docker, podman or buildah
 	@[ -n "$(BUILDER)" ] || { echo "Building images needs docker, podman or buildah." >&2; exit 1; }
