@@ -8,13 +8,17 @@ PREFIX ?= /opt/lingoloop
 BIN := .venv/bin
 OPS := .venv-ops/bin
 PACKAGES := libs/common services/gateway services/transcriber services/notifier libs/lingoloop libs/voices
+OURS = $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(PACKAGES:%=%/pyproject.toml))
+IMAGES := gateway notifier transcriber transcriber-model lingoloop
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' libs/lingoloop/pyproject.toml)
+BUILDER ?= $(firstword $(foreach program,docker podman buildah,$(if $(shell command -v $(program)),$(program))))
 STAMP := .venv/.done
 APP := services/gateway/lingoloop_gateway/static/app/index.html
 WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o -type f -print)
 CODE = $(wildcard libs services tests bench ops examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards
+.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards images sbom env
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -88,6 +92,17 @@ check: setup ## lint, format, types, import rules, dead code, dependencies
 	$(BIN)/vulture $(CODE)
 	@for package in $(PACKAGES) examples/engine; do (set -x; cd $$package && $(abspath $(BIN))/deptry .) || exit 1; done
 
+env: ## make the secrets of docker-compose.yml, in .env; those that are there stay
+	ops/env.sh
+
+images: ## build all images, with docker, podman or buildah
+	@[ -n "$(BUILDER)" ] || { echo "Building images needs docker, podman or buildah." >&2; exit 1; }
+	@for image in $(IMAGES); do (set -x; $(BUILDER) build --target $$image --tag lingoloop/$$image:$(VERSION) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .) || exit 1; done
+
+sbom: ops-tools ## what each image is made of (CycloneDX), in build/sbom
+	ops/images/sbom.sh build/sbom
+
 fmt: setup ## format the code, mend what can be mended
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
@@ -103,6 +118,9 @@ lock: ## pin requirements.in again (needs uv)
 	  --custom-compile-command "make lock" --quiet -o requirements.lock requirements.in
 	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 --upgrade \
 	  --custom-compile-command "make lock" --quiet -o ops/tools.lock ops/tools.in
+	@for input in ops/images/*.in; do (set -x; \
+	  uv pip compile --universal --generate-hashes --no-annotate --python-version 3.13 --constraint requirements.lock \
+	  $(OURS:%=--no-emit-package %) --custom-compile-command "make lock" --quiet -o $${input%.in}.lock $$input) || exit 1; done
 
 bench: setup test-servers ## measure: make bench NAME=overhead
 	$(BIN)/python -m bench $(NAME)

@@ -1,6 +1,9 @@
 """Migrations: applied once, by one of many, and never over a history that does not fit."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -163,3 +166,27 @@ async def test_a_service_goes_on_over_a_newer_database_while_others_are_replaced
     await migrate(connection)
     await connection.execute("INSERT INTO migration (number, name, checksum) VALUES (9999, '9999_next', 'x')")
     await start_over(database_url)
+
+
+def run_alone(**settings: str) -> "subprocess.CompletedProcess[str]":
+    """The module by itself, as images and clusters run it."""
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    command = [sys.executable, "-m", "lingoloop_common.store.migrate"]
+    return subprocess.run(
+        command, env={**environment, **settings}, capture_output=True, text=True, check=False
+    )
+
+
+def test_by_itself_it_prints_what_it_applied_and_the_next_time_nothing(database_url: str) -> None:
+    done = run_alone(DATABASE_URL=database_url)
+    assert (done.returncode, done.stdout.split()) == (0, names()), done.stderr
+    assert (again := run_alone(DATABASE_URL=database_url)).returncode == 0
+    assert again.stdout == ""
+
+
+def test_by_itself_it_says_in_a_line_why_it_cannot() -> None:
+    unset, away = run_alone(), run_alone(DATABASE_URL="postgresql://lingoloop@127.0.0.1:1/lingoloop")
+    assert (unset.returncode, unset.stderr) == (2, "migrate: DATABASE_URL is not set\n")
+    assert away.returncode == 1
+    assert away.stderr.startswith("migrate: ")
+    assert "Traceback" not in away.stderr

@@ -17,8 +17,15 @@ from tests.servers import end, free_port, spawn, wait_until
 
 
 def _program() -> str:
-    """The server's own script: Debian's wrapper in the path would change user and folder."""
-    found = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin") or shutil.which("rabbitmq-server")
+    """The server's own script: Debian's wrapper in the path would change user and folder.
+
+    `LINGOLOOP_TEST_RABBITMQ` names the program of another version (see `rabbitmq4.sh`).
+    """
+    found = (
+        os.environ.get("LINGOLOOP_TEST_RABBITMQ")
+        or shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin")
+        or shutil.which("rabbitmq-server")
+    )
     if found is None:
         raise RuntimeError("no RabbitMQ here: run `make test-servers`")
     return found

@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
+import os
+import sys
 from dataclasses import dataclass
 from importlib.resources import files
 
 import asyncpg
 import structlog
 
+from lingoloop_common.log import configure_logging
 from lingoloop_common.store.database import Connection, Database
 
 log = structlog.get_logger(__name__)
@@ -138,3 +141,31 @@ async def _apply_one(connection: Connection, migration: Migration) -> None:
     raise MigrationError(
         f"{migration.name} got no lock on a table: who holds it for so long, a dump? Try again later"
     )
+
+
+async def migrate_at(url: str) -> list[str]:
+    """Apply what a database lacks and return the names of what was applied; raises as `migrate` does."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await migrate(connection)
+    finally:
+        await connection.close()
+
+
+def main() -> int:
+    """`python -m lingoloop_common.store.migrate`: `lingoloop migrate`, where the command line is not installed."""
+    if not (url := os.environ.get("DATABASE_URL")):
+        print("migrate: DATABASE_URL is not set", file=sys.stderr)
+        return 2
+    configure_logging(level=os.environ.get("LOG_LEVEL") or "WARNING")
+    try:
+        for name in asyncio.run(migrate_at(url)):
+            print(name)
+    except (MigrationError, OSError, asyncpg.PostgresError) as error:
+        print(f"migrate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,6 @@ import signal
 import sys
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from lingoloop.command import EXIT_DONE, EXIT_WRONG_USE, Data, data_folder, fail, run
@@ -15,7 +14,7 @@ from lingoloop.folder import DataFolder
 from lingoloop.one_process import Options, one_process
 from lingoloop.server import LOCAL, SCOPE
 from lingoloop_common.lifecycle import exit_code
-from lingoloop_common.store.migrate import migrate as apply_migrations
+from lingoloop_common.store.migrate import migrate_at
 from lingoloop_gateway.sign_in import SignInLink
 
 
@@ -58,12 +57,8 @@ def migrate() -> None:
 
 
 async def _migrate(url: str) -> int:
-    connection = await asyncpg.connect(url)
-    try:
-        for name in await apply_migrations(connection):
-            print(name)
-    finally:
-        await connection.close()
+    for name in await migrate_at(url):
+        print(name)
     return EXIT_DONE
 
 
