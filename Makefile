@@ -75,7 +75,7 @@ test-servers: ## install what the tests need from the system
 ops-tools: .venv-ops/.done ## install what the tests of the operators' files need besides
 	tests/ops/install.sh
 
-kubernetes-rules: setup ## make Kubernetes' alerts of Prometheus's: k8s/components/monitoring/rules.yaml
+cluster-rules: setup ## make Kubernetes' alerts of Prometheus's: k8s/components/monitoring/rules.yaml
 	$(BIN)/python k8s/components/monitoring/rules.py
 
 .venv-ops/.done: ops/tools.lock

@@ -80,6 +80,7 @@ def cluster(name: str) -> Cluster:
             subprocess.run([place / "make-secrets.sh"], check=True)
         if name not in (*COMMITTED, "base"):
             _list_components(place / "kustomization.yaml", components)
+            _name_storage(place / "settings.env", components)
         return Cluster(name, list(yaml.safe_load_all(_kustomize(place))))
     finally:
         shutil.rmtree(folder)
@@ -104,6 +105,14 @@ def _list_components(file: Path, components: tuple[str, ...]) -> None:
     if set(OPERATORS) <= set(components):
         kustomization["resources"].remove("network.yaml")  # as its comment says
     file.write_text(yaml.safe_dump(kustomization, sort_keys=False))
+
+
+def _name_storage(file: Path, components: tuple[str, ...]) -> None:
+    """Write where recordings lie, as each component's first lines say."""
+    place = {"gcs": "BLOB_URL=gs://example-recordings/lingoloop", "shared-folder": ""}
+    for component in set(components) & set(place):
+        lines = [line for line in file.read_text().splitlines() if not line.startswith(("BLOB_URL=", "AWS_"))]
+        file.write_text("\n".join([*lines, place[component], ""]))
 
 
 def pod_of(workload: Thing) -> Thing:

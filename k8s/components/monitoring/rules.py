@@ -1,4 +1,4 @@
-"""Makes rules.yaml, which the Prometheus Operator reads, of the files that Prometheus reads itself: `make kubernetes-rules`."""
+"""Makes rules.yaml, which the Prometheus Operator reads, of the files that Prometheus reads itself: `make cluster-rules`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import yaml
 
 HERE = Path(__file__).parent
 RULES = HERE.parents[2] / "ops" / "prometheus" / "rules"
-NOTE = "# Made of ops/prometheus/rules by `make kubernetes-rules`.\n"
+NOTE = "# Made of ops/prometheus/rules by `make cluster-rules`.\n"
 
 
 def prometheus_rule() -> str:
