@@ -46,7 +46,7 @@ def test_built_in_resources_fit_their_schemas(tmp_path: Path) -> None:
         for thing in cluster(name).things
         if thing["kind"] not in CUSTOM
     }
-    assert len(things) > 100
+    assert len(things) > 80
     file = tmp_path / "rendered.yaml"
     file.write_text("---\n".join(things))
     command: list[Path | str] = [TOOLS / "kubernetes-validate", "--strict", "--quiet", file]

@@ -8,7 +8,7 @@ import pytest
 
 from lingoloop_common.broker import queue_name
 from lingoloop_common.contracts.units import lane_name
-from lingoloop_common.settings import Settings, read_settings
+from lingoloop_common.settings import read_settings
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.settings import TranscriberSettings
@@ -300,7 +300,7 @@ def test_the_database_has_connections_for_all_pods(name: str, monkeypatch: pytes
     assert needed + 10 <= int(parameters["max_connections"])
 
 
-def settings_of(made: Cluster, service: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings | Any, Thing]:
+def settings_of(made: Cluster, service: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Thing]:
     """Return what a service reads in its pod, with something in place of what is secret, and its deployment."""
     thing = made.services[service]
     stands_for = {
