@@ -16,6 +16,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / ".venv-ops" / "bin"
 KUBECTL = TOOLS / "kubectl"
+PAGES = [ROOT / "docs" / "operations" / f"kubernetes{language}.md" for language in ("", ".zh")]
 
 needs_tools = pytest.mark.skipif(
     not KUBECTL.exists() and "CI" not in os.environ, reason="there is no .venv-ops here: run `make ops-tools`"

@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.ops.clusters import COMMITTED, ROOT, TOOLS, WAYS, Cluster, cluster, listed, needs_tools
+from tests.ops.clusters import COMMITTED, PAGES, ROOT, TOOLS, WAYS, Cluster, cluster, listed, needs_tools
 
 pytestmark = [pytest.mark.ops, needs_tools]
 
@@ -37,6 +37,8 @@ def test_the_images_are_of_this_version() -> None:
     assert {line.partition(":")[2].partition(":")[2] for line in ours} == {version("lingoloop-gateway")}
     (job,) = cluster("production").all("Job")
     assert job["metadata"]["name"] == f"migrate-{version('lingoloop-gateway')}"
+    for page in PAGES:
+        assert set(re.findall(r"job/([\w.-]+)", page.read_text())) == {job["metadata"]["name"]}
 
 
 def test_built_in_resources_fit_their_schemas(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.settings import TranscriberSettings
 from tests.ops.clusters import (
+    PAGES,
     ROOT,
     WAYS,
     Cluster,
@@ -295,10 +296,13 @@ def test_the_database_has_connections_for_all_pods(name: str, monkeypatch: pytes
     # In an update: one more of each at a time, and those that end; transcribers finish their chunks, maybe all of them at once.
     pods = {service: 2 * count if service == "transcriber" else count + 2 for service, count in most.items()}
     needed = sum(
-        count * (settings_of(made, service, monkeypatch)[0].db_pool_max + 1) for service, count in pods.items()
+        count * (settings_of(made, service, monkeypatch)[0].db_pool_max + 1)
+        for service, count in pods.items()
     )
     parameters = made.one("Cluster", "postgres")["spec"]["postgresql"]["parameters"]
     assert needed + 10 <= int(parameters["max_connections"])
+    for page in PAGES:
+        assert {str(needed), parameters["max_connections"]} <= set(re.findall(r"\d+", page.read_text()))
 
 
 def settings_of(made: Cluster, service: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Thing]:
