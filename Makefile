@@ -18,7 +18,7 @@ WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prun
 CODE = $(wildcard libs services tests bench ops examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards images sbom env
+.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards images sbom env cluster-rules
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -78,6 +78,9 @@ test-servers: ## install what the tests need from the system
 
 ops-tools: .venv-ops/.done ## install what the tests of the operators' files need besides
 	tests/ops/install.sh
+
+cluster-rules: setup ## make Kubernetes' alerts of Prometheus's: k8s/components/monitoring/rules.yaml
+	$(BIN)/python k8s/components/monitoring/rules.py
 
 .venv-ops/.done: ops/tools.lock
 	$(PYTHON) -m venv .venv-ops

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from lingoloop_common.store import migrate as module
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.migrate import Migrated, Migration, MigrationError, migrate, migrations
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -138,12 +140,12 @@ async def test_the_document_s_statements_run_as_written(
     assert indexes["idx_run_status"].endswith("(status)")
 
 
-async def start_over(url: str) -> None:
+async def start_over(url: str, patience: float = 0.1) -> None:
     """Start as a service does: the database, then a look at its tables."""
     database = Database(url, pool_max=2, startup_timeout=5, exclusive=False)
     await database.start()
     try:
-        await Migrated(database).start()
+        await Migrated(database, patience).start()
     finally:
         await database.stop()
 
@@ -158,6 +160,16 @@ async def test_a_service_starts_only_over_all_the_tables_it_knows(
     await connection.execute("DELETE FROM migration WHERE number = 2")
     with pytest.raises(MigrationError, match="lacks 0002_control:"):
         await start_over(database_url)
+
+
+async def test_a_service_waits_for_the_migrations_that_somebody_applies(
+    database_url: str, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    with capture_logs() as said:
+        service = asyncio.create_task(start_over(database_url, patience=60))
+        await eventually(lambda: any(line["event"].startswith("waiting for migrations") for line in said))
+    await migrate(connection)
+    await asyncio.wait_for(service, 10)
 
 
 async def test_a_service_goes_on_over_a_newer_database_while_others_are_replaced(

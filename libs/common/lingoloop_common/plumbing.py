@@ -22,11 +22,12 @@ class Plumbing:
     database: Database
     broker: Broker
     relay: Relay
+    migrated: Migrated
 
     @property
     def parts(self) -> list[Part]:
         """All of it, in the order it starts; a stop drains the relay before broker and database go."""
-        return [self.database, Migrated(self.database), self.broker, self.relay]
+        return [self.database, self.migrated, self.broker, self.relay]
 
     @property
     def checks(self) -> Mapping[str, Callable[[], Awaitable[Any]]]:
@@ -45,7 +46,7 @@ def connect(settings: Settings) -> Plumbing:
         startup_timeout=startup,
         exclusive=broker.in_process,
     )
-    return Plumbing(database, broker, Relay(database, broker))
+    return Plumbing(database, broker, Relay(database, broker), Migrated(database, startup))
 
 
 def _broker(url: str, startup_timeout: float) -> Broker:

@@ -74,24 +74,35 @@ async def migrate(connection: Connection) -> list[str]:
 class Migrated:
     """A part that starts only over a database with all tables that this program knows.
 
-    A newer one is no fault: while services are replaced one by one, those of the version before go on.
+    It waits for them like for the database itself: where a fleet is updated in one go, somebody is making them. A newer database is
+    no fault: while services are replaced one by one, those of the version before go on.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, patience: float) -> None:
+        self._database, self._patience = database, patience
 
     async def start(self) -> None:
-        """Look.
+        """Look, for so many seconds.
 
         Raises:
             MigrationError: migrations were not applied.
         """
+        loop = asyncio.get_running_loop()
+        end, said = loop.time() + self._patience, False
+        while lacking := await self._lacking():
+            if loop.time() >= end:
+                raise MigrationError(f"the database lacks {', '.join(lacking)}: run `lingoloop migrate` first")
+            if not said:
+                log.warning("waiting for migrations; `lingoloop migrate` applies them", lacking=lacking)
+                said = True
+            await asyncio.sleep(0.5)
+
+    async def _lacking(self) -> list[str]:
         async with self._database.pool.acquire() as connection:
             done = await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL")
             rows = await connection.fetch("SELECT number FROM migration") if done else []
         applied = {row["number"] for row in rows}
-        if lacking := [migration.name for migration in migrations() if migration.number not in applied]:
-            raise MigrationError(f"the database lacks {', '.join(lacking)}: run `lingoloop migrate` first")
+        return [migration.name for migration in migrations() if migration.number not in applied]
 
     async def stop(self) -> None:
         """Nothing is open."""
