@@ -35,7 +35,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "production on a shared folder": ("production", ("shared-folder", "monitoring", "keda")),
     "production with operators": ("production", ("s3", "monitoring", "keda", *OPERATORS)),
     "production with GPUs": ("production", ("s3", "monitoring", "keda", "gpu")),
-    "all at once": ("production", ("gcs", "monitoring", "keda", "gpu", *OPERATORS)),
+    "all at once": ("production", ("gcs", "monitoring", "keda", "gpu", "traces", *OPERATORS)),
 }
 """A name for each: the overlay (or base), and the components that it lists. Those of the overlays as committed are among them."""
 

@@ -102,6 +102,14 @@ def test_checkov_finds_nothing_that_is_not_explained(tmp_path: Path) -> None:
         assert re.fullmatch(r"'?CKV_K8S_\d+=.{20,}", skip), skip
 
 
+def test_database_and_broker_to_try_things_out_are_those_of_compose() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name in ("postgres", "rabbitmq"):
+        (container,) = cluster("dev").one("StatefulSet", name)["spec"]["template"]["spec"]["containers"]
+        image = compose[name]["image"].partition("@")[0]
+        assert image.endswith(f"/{container['image']}")
+
+
 def test_the_alerts_are_those_of_prometheus(tmp_path: Path) -> None:
     component = ROOT / "k8s" / "components" / "monitoring"
     script = (component / "rules.py").read_text()

@@ -12,6 +12,7 @@ NAMESPACES = (
     "ingress-nginx",
     "monitoring",
     "keda",
+    "observability",
     "cnpg-system",
     "rabbitmq-system",
     "kube-system",
@@ -34,6 +35,7 @@ PORTS = (
     988,
     3002,
     3003,
+    4318,
     4369,
     5432,
     5672,
@@ -74,8 +76,9 @@ SCRAPED = (
 )
 STORES = edges((*OURS, "migrate"), "postgres", 5432) | edges(OURS, "rabbitmq", 5672)
 MANAGED = edges(OURS, "the managed ones", 5432, 5672) | edges(("migrate",), "the managed ones", 5432)
+TRACES = edges(OURS, "observability", 4318)
 GOOGLES = edges(("gateway", "transcriber"), "the node's metadata", 80, 988)
-EVERYWHERE = (*ADDRESSES, "the names' server")
+EVERYWHERE = (*NAMESPACES, *ADDRESSES, "the names' server")
 OPERATORS = (
     STORES
     | edges(("keda",), "rabbitmq", 5672)
@@ -102,7 +105,7 @@ OPERATORS = (
         ("production on a shared folder", ALWAYS | SCRAPED | MANAGED),
         ("production with operators", ALWAYS | SCRAPED | OPERATORS),
         ("production with GPUs", ALWAYS | SCRAPED | MANAGED),
-        ("all at once", ALWAYS | SCRAPED | OPERATORS | GOOGLES),
+        ("all at once", ALWAYS | SCRAPED | OPERATORS | GOOGLES | TRACES),
     ],
 )
 def test_who_reaches_whom(name: str, wanted: Edges) -> None:
@@ -113,7 +116,7 @@ def test_who_reaches_whom(name: str, wanted: Edges) -> None:
     found = {
         (source, target, port)
         for source in (*pods, *NAMESPACES)
-        for target in (*pods, *ADDRESSES, "the names' server")
+        for target in (*pods, *NAMESPACES, *ADDRESSES, "the names' server")
         for port in PORTS
         if (source in pods or target in pods) and passes(made, pods, source, target, port)
     }

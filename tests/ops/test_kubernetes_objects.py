@@ -47,7 +47,8 @@ FROM_ELSEWHERE = {
     "rabbitmq-default-user": {"connection_string"},
     "postgres-app": {"uri"},
 }
-AMAZONS = {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+THEIRS = {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+"""Read by the clients of Amazon and OpenTelemetry."""
 STOPPING = 20
 """Seconds that a service needs at its end beside the grace period, as docs/operations/failures.md says."""
 SPREAD = ("gateway", "notifier")
@@ -128,7 +129,7 @@ def test_what_is_taken_from_secrets_and_settings_is_there(name: str) -> None:
     for thing in made.workloads:
         for kind, named, key, _ in references(thing):
             assert (kind, named) in known
-            assert key is None or key in known[kind, named] or key in AMAZONS
+            assert key is None or key in known[kind, named] or key in THEIRS
     assert all(re.search(r"-[a-z0-9]{10}$", named) for kind, named in known if kind == "ConfigMap"), (
         "a change of settings must start pods anew"
     )
@@ -214,10 +215,10 @@ def test_a_service_can_use_its_settings_and_they_are_its_own(
         assert ports["http"] == getattr(read, f"{service}_port")
     known = names_in_the_guide()
     for entry in env_of(thing):
-        assert known.get(entry, set()) & {service, "all"} or entry in AMAZONS, entry
+        assert known.get(entry, set()) & {service, "all"} or entry in THEIRS, entry
     (shared,) = cluster(name).all("ConfigMap")
     for entry in shared["data"]:
-        assert entry in known or entry in AMAZONS, entry
+        assert entry in known or entry in THEIRS, entry
 
 
 @whole
