@@ -91,7 +91,9 @@ class Migrated:
         end, said = loop.time() + self._patience, False
         while lacking := await self._lacking():
             if loop.time() >= end:
-                raise MigrationError(f"the database lacks {', '.join(lacking)}: run `lingoloop migrate` first")
+                raise MigrationError(
+                    f"the database lacks {', '.join(lacking)}: run `lingoloop migrate` first"
+                )
             if not said:
                 log.warning("waiting for migrations; `lingoloop migrate` applies them", lacking=lacking)
                 said = True
