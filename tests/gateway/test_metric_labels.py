@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -62,10 +63,14 @@ async def be_hostile(world: World, owner: str) -> None:
 
 async def test_hostile_requests_make_no_series_of_their_own(world: World) -> None:
     await be_hostile(world, world.new_owner())
-    before = series()
+    before, values = series(), set(label_values())
     for _ in range(5):
         await be_hostile(world, world.new_owner())
-    assert series() - before == set()
+    assert set(label_values()) == values
+    # Of other series the first may come at any time: the sweep's, when it finds a token missing.
+    assert [
+        one for one in series() - before if one[0].startswith(("lingoloop_http", "lingoloop_upload"))
+    ] == []
 
 
 async def test_labels_say_nothing_that_clients_made_up(world: World) -> None:
@@ -98,17 +103,17 @@ async def test_a_stream_counts_until_it_began_not_until_it_ended(world: World) -
         value("http_seconds_count", **route),
         value("http_in_flight", kind="stream"),
     )
+    asked = time.perf_counter()
     async with world.http.stream("GET", "/api/runs/events", headers=world.bearer(owner)) as answer:
-        lines = answer.aiter_lines()
-        async for line in lines:
+        async for line in answer.aiter_lines():
             if "snapshot" in line:
                 break
+        began = time.perf_counter()
         assert value("http_in_flight", kind="stream") == streams + 1
-        for _ in range(3):  # what is heard much later
-            run = await world.accepted(owner)
-            await world.finished(owner, run["runId"])
+        while time.perf_counter() - began < 3 * (began - asked):  # what is heard much later
+            await world.finished(owner, (await world.accepted(owner))["runId"])
     await eventually(lambda: value("http_in_flight", kind="stream") == streams)
     # By the notifier, which has given the connection away by then, and by the gateway.
     await eventually(lambda: value("http_seconds_count", **route) == count + 2)
-    assert value("http_seconds_sum", **route) - seconds < 1
+    assert value("http_seconds_sum", **route) - seconds < 2 * (began - asked)
     assert value("http_in_flight", kind="request") == 0

@@ -34,6 +34,8 @@ class Hub:
         self._due: list[Broadcast] = []
         """Streams that have something to write, when all that came at once has been looked at."""
         self._ending = False
+        for scope in ("run", "owner"):
+            metrics.SUBSCRIBERS.labels(scope)  # told with 0, too
 
     def subscribe(self, key: Key, past: History) -> Broadcast:
         """Follow a stream from now on; before its state is read, so that nothing comes unseen."""

@@ -41,6 +41,7 @@ class Webhooks:
     ) -> None:
         self._broker, self._relay, self._deliveries, self._outbound = broker, relay, deliveries, outbound
         self._retry_delays, self._grace = retry_delays, grace
+        self._busy = metrics.SLOTS_BUSY.labels(LANE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[Outcome]] = set()
         self._consumer: Consumer | None = None
@@ -120,7 +121,7 @@ class Webhooks:
         call = asyncio.create_task(self._send(claim))
         self._calls.add(call)
         try:
-            with metrics.SLOTS_BUSY.labels(LANE).track_inprogress(), metrics.WEBHOOK_SECONDS.time():
+            with self._busy.track_inprogress(), metrics.WEBHOOK_SECONDS.time():
                 await asyncio.wait({call})
         finally:
             self._calls.discard(call)

@@ -78,6 +78,8 @@ class Attempts:
         fleet_slots: Callable[[], int],
     ) -> None:
         self._lane, self._relay, self._blobs = lane, relay, blobs
+        self._engine_seconds = metrics.ENGINE_SECONDS.labels(lane)
+        self._audio_seconds = metrics.AUDIO_SECONDS.labels(lane)
         self._elsewhere = elsewhere
         self._claims, self._rules, self._fleet_slots = claims, rules, fleet_slots
         self._speakers = speakers
@@ -250,8 +252,8 @@ class Attempts:
         claim = result.claim
         closed = await job.until_it_works(lambda: self._claims.finish_chunk(result))
         self._relay.tell()
-        metrics.ENGINE_SECONDS.labels(self._lane).observe(result.engine_ms / 1000)
-        metrics.AUDIO_SECONDS.labels(self._lane).inc(claim.samples / SAMPLE_RATE)
+        self._engine_seconds.observe(result.engine_ms / 1000)
+        self._audio_seconds.inc(claim.samples / SAMPLE_RATE)
         if closed:
             await self._blobs.delete_below(chunks_folder(claim.run_id))
         elif claim.chunk_blob:

@@ -66,6 +66,7 @@ class Worker:
             fleet_slots=fleet_slots,
         )
         self.pace = self._attempts.pace
+        self._busy = metrics.SLOTS_BUSY.labels(lane)
         self._jobs: dict[UUID, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumer: Consumer | None = None
@@ -194,11 +195,11 @@ class Worker:
 
     async def _carry_out(self, job: Job, claim: Claim, slot: Slot) -> None:
         """Do the work and settle the token: acknowledged whenever the unit has an end, or is another's."""
-        metrics.SLOTS_BUSY.labels(self._lane).inc()
+        self._busy.inc()
         try:
             outcome = await self._attempts.outcome(job, claim, slot)
         finally:
-            metrics.SLOTS_BUSY.labels(self._lane).dec()
+            self._busy.dec()
             self._relay.tell()
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
         await job.settle(done=outcome != "handed_back")
