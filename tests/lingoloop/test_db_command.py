@@ -19,8 +19,9 @@ from lingoloop.database import database_in_use
 from lingoloop.folder import DataFolder
 from lingoloop.postgres import EmbeddedPostgres, running_url
 from lingoloop.postgres_programs import ProgramMissing, client_program
+from lingoloop_common.store import migrate as migrate_module
 from lingoloop_common.store.database import GUARD
-from lingoloop_common.store.migrate import migrate
+from lingoloop_common.store.migrate import migrate, migrations
 from tests.rows import add_run
 from tests.servers.postgres import PostgresServer
 
@@ -97,6 +98,23 @@ async def test_what_was_dumped_comes_back_whole(tmp_path: Path, database_url: st
     assert len(restored["chunk"]) == 3
     async with connected(second_url) as connection:
         assert await migrate(connection) == []
+
+
+async def test_an_older_dump_gets_the_migrations_it_lacks(
+    tmp_path: Path, database_url: str, second_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *older, last = migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate_module, "migrations", lambda: older)
+        await fill(database_url)
+    await run("db", "dump", tmp_path / "backup.sql", DATABASE_URL=database_url)
+    code, _, err = await run("db", "restore", tmp_path / "backup.sql", DATABASE_URL=second_url)
+    assert code == 0, err
+    async with connected(second_url) as connection:
+        assert await migrate(connection) == [last.name]
+    restored, before = await content(second_url), await content(database_url)
+    assert len(restored["chunk"]) == len(before["chunk"]) == 3
+    assert len(restored["migration"]) == len(before["migration"]) + 1
 
 
 async def test_plain_psql_reads_a_dump_too(database_url: str, second_url: str) -> None:

@@ -68,6 +68,17 @@ async def come(hub: Hub, *numbers: int) -> None:
     await asyncio.sleep(0)
 
 
+async def test_of_a_later_versions_events_those_that_are_known_are_told_whatever_else_they_carry() -> None:
+    hub = Hub()
+    line = listen(hub)
+    headers = {**event(2).headers, "cloudEvents_newer": "x", "traceparent": "y"}
+    beside = {**headers, "cloudEvents_type": "lingoloop.run.updated.v2"}
+    hub.on_event(EventMessage(beside, b'{"otherwise":1}'))
+    hub.on_event(EventMessage(headers, b'{"text":"","newer":{"a":[1]}}'))
+    await asyncio.sleep(0)
+    assert line.sent == [b'id: 2\ndata: {"text":"","newer":{"a":[1]}}\n\n']
+
+
 async def test_each_gets_it_in_the_form_it_wished_and_all_of_a_form_the_same_bytes() -> None:
     hub = Hub()
     forms = [Form(named, chunked) for named in (False, True) for chunked in (False, True)]

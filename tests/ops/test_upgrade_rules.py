@@ -27,14 +27,14 @@ def findings(*files: Path) -> list[str]:
 
     What has to be is said in the file: `-- squawk-ignore RULE`, and why.
     """
-    squawk = [
-        f"{ROOT}/.venv-ops/bin/squawk",
+    how = [
         "--pg-version=15.0",
         "--assume-in-transaction",
         "--reporter=json",
+        f"--exclude={','.join(LEFT_OUT)}",
     ]
-    left_out = f"--exclude={','.join(LEFT_OUT)}"
-    ended = subprocess.run([*squawk, left_out, *files], capture_output=True, text=True, check=False)
+    command = [str(ROOT / ".venv-ops/bin/squawk"), *how, *(str(file) for file in files)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode in (0, 1), ended.stderr
     return [f"{Path(one['file']).name}: {one['rule_name']}" for one in json.loads(ended.stdout or "[]")]
 

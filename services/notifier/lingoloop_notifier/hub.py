@@ -7,12 +7,16 @@ from uuid import UUID
 
 from lingoloop_common import metrics
 from lingoloop_common.broker import EventMessage
+from lingoloop_common.contracts.events import DONE, UPDATED
 from lingoloop_notifier.arrival import Key, happened, read
 from lingoloop_notifier.broadcast import Broadcast, Forecast
 from lingoloop_notifier.frames import EXPIRED, retry
 from lingoloop_notifier.history import History, Stored
 from lingoloop_notifier.outlet import Outlet
 from lingoloop_notifier.ring import Ring
+
+KNOWN = (UPDATED, DONE)
+"""The types of events that are told."""
 
 GOODBYE_RETRY_MS = (1_000, 15_000)
 """At a shutdown each client is told another pause, so that they do not all come back at once."""
@@ -70,8 +74,13 @@ class Hub:
         self.unsubscribe(broadcast)
 
     def on_event(self, message: EventMessage) -> None:
-        """Hand an event to those who follow its run or its owner; keep it for those who come again soon."""
+        """Hand an event to those who follow its run or its owner; keep it for those who come again soon.
+
+        A type that a later version sends beside those that are known here tells nothing else.
+        """
         event = read(message)
+        if event.type not in KNOWN:
+            return
         self.ring.add(event)
         for key, number in event.places:
             if broadcast := self._broadcasts.get(key):
