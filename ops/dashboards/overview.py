@@ -213,10 +213,10 @@ GROUND = [
         width=6,
     ),
     course(
-        "Free space for recordings",
+        "Free disk space",
         "bytes",
-        "Of the folder BLOB_DIR; nothing is shown of a bucket.",
-        ("min(lingoloop_storage_free_bytes) or vector(0)", "free"),
+        "For recordings (BLOB_DIR); with a bucket, for what is fetched from it (TMPDIR).",
+        ("min by (folder) (lingoloop_storage_free_bytes)", "{{folder}}"),
         limits=(100 * 2**30, 10 * 2**30),
         width=6,
     ),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import psycopg
 import pytest
@@ -70,7 +71,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
             }
             targets["rabbitmq"] = [f"127.0.0.1:{rabbitmq.metrics_port}"]
             prometheus = stack.enter_context(Prometheus(targets))
-            await eventually(lambda: len(prometheus.now("up == 1")) == 5)
+            await eventually(lambda: len(prometheus.now("up == 1")) == 5, seconds=60)
             begin = time.time()
             async with fleet.http() as http, following(fleet):
                 answer = await http.post("/api/webhooks", json={"url": receiver.url})
@@ -79,10 +80,10 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
                 failed = await fail(fleet, http)
                 done += await work(fleet, http, 200)  # so that each counter is seen to rise
                 for _ in done:
-                    await receiver.heard.get()
+                    await receiver.heard.get(seconds=60)
                 # What a gateway tells of the database is up to five seconds old.
-                await eventually(lambda: prometheus.now(OPEN) == [({}, 0)])
-                await asyncio.sleep(2)  # until that is in the rules
+                await eventually(lambda: prometheus.now(OPEN) == [({}, 0)], seconds=60)
+                await asyncio.sleep(3)  # until that is in the rules
                 yield Watched(prometheus, begin, time.time(), url, done[-1], failed)
 
 
@@ -128,14 +129,15 @@ async def upload(http: httpx.AsyncClient, hz: float, seconds: int = SECONDS) -> 
 
 
 async def fail(fleet: Fleet, http: httpx.AsyncClient) -> str:
-    """Let a run fail for good: while all slots are at its chunks, one is killed."""
-    run_id = await upload(http, 99, 600)
-    killed = False
+    """Let a run fail for good: while all slots are at its chunks, one is killed, or more until one had a chunk."""
+    run_id = await upload(http, 99, 900)
+    transcriber = next(service for service in fleet.services if service.name == "transcriber")
+    connection = await asyncpg.connect(fleet.database_url)
     async with fleet.client() as client:
         async for frame in client.events(run_id):
-            if not killed and frame["chunksDone"]:
-                kill_a_slot(next(service for service in fleet.services if service.name == "transcriber"))
-                killed = True
+            if frame["chunksDone"] and not await connection.fetchval("SELECT count(*) FROM dead_letter"):
+                kill_a_slot(transcriber)
+    await connection.close()
     assert frame["status"] == "failed", frame
     return run_id
 
@@ -144,11 +146,18 @@ def kill_a_slot(service: Service) -> None:
     """SIGKILL to a child of a transcriber."""
     pid = service.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(int(children[-1]), signal.SIGKILL)
+    if children:
+        os.kill(int(children[-1]), signal.SIGKILL)
+
+
+RARE = ("ALERTS", "lingoloop_units_taken_back_total", "lingoloop_tokens_refilled_total")
+"""What does not happen here: of these, 0 will do."""
 
 
 def filled_in(expression: str) -> str:
-    """Put in what Grafana would."""
+    """Put in what Grafana would; a 0 that stands for nothing is no answer."""
+    if not any(name in expression for name in RARE):
+        expression = expression.removesuffix(" or vector(0)")
     return expression.replace("$__rate_interval", "30s").replace("$lane", ".*")
 
 
@@ -176,7 +185,7 @@ def test_each_recording_rule_says_something(record: str, watched: Watched) -> No
 KNOWN = {
     'sum(lingoloop_runs_ended_total{status="succeeded"})': RUNS,
     'sum(lingoloop_runs_ended_total{status="failed", code="slot_died"})': 1,
-    "sum(max by (code) (lingoloop_dead_letters))": 1,
+    "sum(max by (code) (lingoloop_dead_letters)) >= bool 1": 1,
     OPEN: 0,
     "sum(lane:lingoloop_backlog_audio_seconds:max)": 0,
     "max(lane:lingoloop_drain_seconds:rate10m)": 0,
@@ -198,7 +207,7 @@ def test_what_is_known_is_what_is_shown(expression: str, value: float, watched: 
 
 def test_what_was_transcribed_is_what_was_sent(watched: Watched) -> None:
     [(_, seconds)] = watched.prometheus.now("sum(lingoloop_audio_seconds_total)")
-    assert RUNS * SECONDS <= seconds <= RUNS * SECONDS + 600
+    assert RUNS * SECONDS <= seconds <= RUNS * SECONDS + 900
     [(_, speed)] = watched.prometheus.now("lane:lingoloop_engine_speed:rate10m")
     assert 15 < speed < 34  # 30 ms a second are 33 times real time, and a process takes its time
 

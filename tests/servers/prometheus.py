@@ -1,4 +1,4 @@
-"""A private Prometheus from the system's package, with LingoLoop's rules, that asks every second."""
+"""A private Prometheus from the system's package, with LingoLoop's rules, that asks every two seconds."""
 
 import json
 import shutil
@@ -93,7 +93,7 @@ class Prometheus:
         ]
         return {
             **committed,
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "2s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in self._rules],
             "scrape_configs": jobs,
         }
