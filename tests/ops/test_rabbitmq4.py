@@ -1,5 +1,6 @@
 """RabbitMQ 4.x, as docker-compose.yml runs it: with its settings no token is dropped, and the transport's own tests hold."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -68,7 +69,7 @@ async def test_a_token_comes_back_more_often_than_the_broker_s_own_limit(
         for _ in range(25):  # the limit is 20
             channel = await connection.channel()
             async with (await channel.get_queue(name)).iterator() as tokens:
-                token = await anext(tokens)
+                token = await asyncio.wait_for(anext(tokens), 20)
                 if how == "rejected":
                     await token.reject(requeue=True)
                 await channel.close()
