@@ -47,19 +47,24 @@ def lacking() -> str | None:
 
 
 class Images:
-    """Builds images in a folder of its own, and starts services from them."""
+    """Builds images in a folder of its own, and starts services from them.
+
+    `LINGOLOOP_TEST_IMAGES` names a folder that is kept, so that the next run need not make stand-ins.
+    """
 
     def __init__(self) -> None:
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="lingoloop-images-", dir=os.environ.get("LINGOLOOP_TEST_IMAGES"))
-        )
+        kept = os.environ.get("LINGOLOOP_TEST_IMAGES")
+        self.folder = Path(kept or tempfile.mkdtemp(prefix="lingoloop-images-"))
+        self.folder.mkdir(exist_ok=True)
+        self._kept = kept is not None
         self._bases: dict[str, str] = {}
         self._roots: dict[str, Path] = {}
 
     def close(self) -> None:
-        """Delete everything."""
+        """Delete everything, unless the folder is to be kept for the next time."""
         self._buildah("rm", "--all")
-        shutil.rmtree(self.folder)
+        if not self._kept:
+            shutil.rmtree(self.folder)
 
     def build(self, target: str) -> None:
         """Build a target of the Dockerfile."""
@@ -147,7 +152,8 @@ class Images:
             self._bases = {name: pinned(name) for name in BASES}
         except AssertionError:
             self._bases = {name: f"localhost/stand-in/{name.lower()}" for name in BASES}
-            self._make_stand_ins()
+            if not self._buildah("images", "--quiet", "--filter=reference=localhost/stand-in/uv"):
+                self._make_stand_ins()
         return self._bases
 
     def _make_stand_ins(self) -> None:
