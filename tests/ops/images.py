@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.servers import spawn
 
 REPOSITORY = Path(__file__).parents[2]
 BASES = ("PYTHON", "NODE", "UV")
+UV = REPOSITORY / ".venv-ops/bin/uv"
 
 ENTER = """
 mount --make-rprivate /
@@ -37,6 +37,8 @@ def lacking() -> str | None:
     missing = [
         program for program in ("buildah", "debootstrap", "node", "unshare") if not shutil.which(program)
     ]
+    if not UV.exists():
+        missing.append("uv")
     if missing:
         return f"images cannot be built here: {', '.join(missing)} missing (make ops-tools)"
     if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
@@ -45,19 +47,24 @@ def lacking() -> str | None:
 
 
 class Images:
-    """Builds images in a folder of its own, and starts services from them."""
+    """Builds images in a folder of its own, and starts services from them.
+
+    `LINGOLOOP_TEST_IMAGES` names a folder that is kept, so that the next run need not make stand-ins.
+    """
 
     def __init__(self) -> None:
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="lingoloop-images-", dir=os.environ.get("LINGOLOOP_TEST_IMAGES"))
-        )
+        kept = os.environ.get("LINGOLOOP_TEST_IMAGES")
+        self.folder = Path(kept or tempfile.mkdtemp(prefix="lingoloop-images-"))
+        self.folder.mkdir(exist_ok=True)
+        self._kept = kept is not None
         self._bases: dict[str, str] = {}
         self._roots: dict[str, Path] = {}
 
     def close(self) -> None:
-        """Delete everything."""
+        """Delete everything, unless the folder is to be kept for the next time."""
         self._buildah("rm", "--all")
-        shutil.rmtree(self.folder)
+        if not self._kept:
+            shutil.rmtree(self.folder)
 
     def build(self, target: str) -> None:
         """Build a target of the Dockerfile."""
@@ -145,7 +152,8 @@ class Images:
             self._bases = {name: pinned(name) for name in BASES}
         except AssertionError:
             self._bases = {name: f"localhost/stand-in/{name.lower()}" for name in BASES}
-            self._make_stand_ins()
+            if not self._buildah("images", "--quiet", "--filter=reference=localhost/stand-in/uv"):
+                self._make_stand_ins()
         return self._bases
 
     def _make_stand_ins(self) -> None:
@@ -173,13 +181,11 @@ class Images:
             shutil.rmtree(root / waste)
         for name in ("python", "python3"):
             (root / "usr/local/bin" / name).symlink_to("/usr/bin/python3.13")
-        uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-        assert uv, "there is no uv here: make ops-tools"
         node = Path(shutil.which("node") or "node").resolve()
         npm = Path(shutil.which("npm") or "npm").resolve().parents[1]
         self._commit("PYTHON", "scratch", {root: "/"})
         self._commit("NODE", self._bases["PYTHON"], {node: "/usr/local/bin/node", npm: "/usr/local/lib/npm"})
-        self._commit("UV", "scratch", {Path(uv): "/uv"})
+        self._commit("UV", "scratch", {UV: "/uv"})
         shutil.rmtree(root)
 
     def _commit(self, name: str, base: str, files: Mapping[Path, str]) -> None:

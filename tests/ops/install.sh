@@ -9,6 +9,7 @@ command -v amtool >/dev/null || missing+=(prometheus-alertmanager)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
 command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
 command -v logrotate >/dev/null || missing+=(logrotate)
+command -v buildah >/dev/null || missing+=(buildah)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

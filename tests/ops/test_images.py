@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -152,7 +153,7 @@ async def test_a_fleet_of_them_takes_a_recording_and_gives_its_words(
     services = {target: start(target) for target in TARGETS}
     try:
         for target in TARGETS:
-            await eventually(lambda target=target: healthy(target), seconds=90)
+            await eventually(partial(healthy, target), seconds=90)
         assert (
             await asyncio.to_thread(start("gateway", ["sh", "-c", "touch /app/x /x || exit 7"]).wait, 60) == 7
         )

@@ -40,11 +40,18 @@ class RabbitServer:
         port: (AMQP) of a broker that another process started, and
         admin_port: its management port; then only its virtual hosts are made and deleted here.
         watched: it has a page for Prometheus, on `metrics_port`.
+        config: more lines of rabbitmq.conf; of two that set the same the last one counts.
     """
 
     def __init__(
-        self, port: int | None = None, admin_port: int | None = None, *, watched: bool = False
+        self,
+        port: int | None = None,
+        admin_port: int | None = None,
+        *,
+        watched: bool = False,
+        config: str = "",
     ) -> None:
+        self._config = config
         self.port = port or free_port()
         self.admin_port = admin_port or free_port()
         self.metrics_port = free_port() if watched else None
@@ -141,6 +148,7 @@ class RabbitServer:
         plugins = "rabbitmq_management" + (",rabbitmq_prometheus" if self.metrics_port else "")
         (folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         (folder / "rabbitmq.conf").write_text(
+            f"{self._config}\n"
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.admin_port}\n"
             "disk_free_limit.absolute = 50MB\n"
