@@ -92,10 +92,12 @@ def test_without_secrets_it_does_not_start_and_says_what_to_do(tmp_path: Path) -
     assert "run make env" in done.stderr
 
 
-def test_no_secret_is_written_into_the_file() -> None:
+def test_no_secret_is_written_into_the_file_nor_has_a_default() -> None:
     text = (REPOSITORY / "docker-compose.yml").read_text()
     for name, value in re.findall(r"^ +(\w*(?:PASS|PASSWORD|SECRET)): *(\S.*)$", text, re.MULTILINE):
         assert re.fullmatch(r"\$\{\w+:\?run make env\}", value), name
+    taken = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET))([^}]*)\}", text)
+    assert {otherwise for _, otherwise in taken} == {":?run make env"}
     assert not re.search(r"//\w+:(?!\$\{)[^/@\s]+@", text)
 
 
