@@ -13,6 +13,7 @@ from lingoloop_common.broker import Broker, BrokerError
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.units import after_loss
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN, Connection, Database
@@ -192,9 +193,7 @@ class Sweep:
                 await self.sweep()
             except Exception as error:
                 unknown = not isinstance(error, (BrokerError, *BROKEN))
-                log.warning(
-                    "sweep failed; will try again", error=str(error) or type(error).__name__, exc_info=unknown
-                )
+                log.warning("sweep failed; will try again", error=told(error), exc_info=unknown)
             await asyncio.sleep(PAUSE)
 
 
