@@ -36,9 +36,7 @@ def told(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return error.strerror or name
     ours = type(error).__module__.startswith("lingoloop")
-    if ours or type(error) in HARMLESS or isinstance(error, OSError):
-        return str(error) or name
-    if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.DataError):
+    if ours or type(error) in HARMLESS or isinstance(error, OSError | asyncpg.InterfaceError):
         return str(error) or name
     return name
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -53,6 +54,9 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
     )
     # Each try to send traces, with its trace; `spans.py` says it once.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    # What follows shows tasks and callbacks with what they were given, and exceptions' messages.
+    logging.getLogger("asyncio").addFilter(_first_line)
+    sys.excepthook = _log_the_end
     structlog.configure(
         processors=[*shared, renderer],
         logger_factory=_Stderr,
@@ -81,6 +85,19 @@ class _Stderr:
 
 def _json(line: dict[str, Any], **_: object) -> str:
     return _ENCODER.encode(line)  # `json.dumps` would make an encoder for each
+
+
+def _first_line(record: logging.LogRecord) -> bool:
+    record.msg = str(record.msg).partition("\n")[0]
+    return True
+
+
+def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Let a fault that ends the process be a line like all others: a driver's message may repeat a part of a password."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        structlog.get_logger(__name__).critical("a fault ends this process", exc_info=error)
 
 
 def _trace(exc_info: Any) -> str:

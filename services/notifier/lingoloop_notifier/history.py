@@ -25,8 +25,9 @@ PAGE = 500
 
 
 class Stored(NamedTuple):
-    """An event as stored: its number in the stream, its type, the frame's JSON; of one that has just come, when it happened, and the
-    step of its trace that ends when it is written.
+    """An event as stored: its number in the stream, its type, the frame's JSON.
+
+    Of one that has just come, when it happened, and the step of its trace that ends when it is written.
     """
 
     number: int
