@@ -13,9 +13,9 @@ from lingoloop_common.faults import told, trace, unquoted
 GIVEN = "hunter2"
 
 
-def postgres(kind: type[asyncpg.PostgresError], state: str, **fields: str) -> asyncpg.PostgresError:
+def postgres(kind: type[asyncpg.PostgresError], state: str) -> asyncpg.PostgresError:
     error = kind(GIVEN if state == "23505" else "said by the server")
-    error.sqlstate = state
+    assert error.sqlstate == state
     error.message = error.args[0]
     error.detail = f"Failing row contains ({GIVEN})."
     return error

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -292,7 +293,8 @@ async def driven(
 ) -> AsyncIterator[tuple[Drive, Collector, str]]:
     """Drive a fleet through everything; give what was seen of it."""
     folder = tmp_path_factory.mktemp(canary("fleet"))
-    broker_url = rabbitmq.create_vhost("leaks")
+    vhost = f"leaks_{uuid4().hex}"
+    broker_url = rabbitmq.create_vhost(vhost)
     async with (
         collecting() as collector,
         receiving() as receiver,
@@ -324,7 +326,7 @@ async def driven(
             for service in fleet.services:
                 assert await service.wait() == 0
             yield drive, collector, "\n".join(page.text for page in pages)
-    rabbitmq.delete_vhost("leaks")
+    rabbitmq.delete_vhost(vhost)
 
 
 def found(drive: Drive, text: str) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -62,7 +63,8 @@ async def followed(
 ) -> AsyncIterator[Followed]:
     """Upload a minute of speech with a `traceparent`, follow it by the owner's stream, let its first chunk fail once."""
     folder = tmp_path_factory.mktemp("fleet")
-    broker_url = rabbitmq.create_vhost("traces")
+    vhost = f"traces_{uuid4().hex}"
+    broker_url = rabbitmq.create_vhost(vhost)
     server = FakeServer(Scripted({"error": {"message": "not now"}}, status=500), HELLO)
     async with collecting() as collector, receiving() as receiver, speaking(server):
         settings = {
@@ -88,7 +90,7 @@ async def followed(
 
             await eventually(is_whole)
             yield seen
-    rabbitmq.delete_vhost("traces")
+    rabbitmq.delete_vhost(vhost)
 
 
 async def follow(fleet: Fleet, receiver: Receiver) -> str:
