@@ -145,7 +145,8 @@ class Claims:
                     )
                 if row["bound_to"] not in (None, self._worker_id):
                     metrics.UNITS_TAKEN_BACK.labels(self._lane).inc()
-                    log.warning("took a unit back from a worker that vanished", unit_id=str(row["id"]))
+                    named = {"run_id": str(row["run_id"]), "unit_id": str(row["id"])}
+                    log.warning("took a unit back from a worker that vanished", **named)
                 if row["bound_to"] is None:
                     metrics.UNIT_WAIT_SECONDS.labels(self._lane, row["kind"]).observe(row["waited"])
                 if held is not None:
