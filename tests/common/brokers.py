@@ -28,7 +28,9 @@ class FaultyBroker(MemoryBroker):
         self.sent: list[UUID] = []
         self.recreated: list[str] = []
 
-    async def publish_token(self, lane: str, message_id: UUID) -> None:
+    async def publish_token(
+        self, lane: str, message_id: UUID, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.arrived.set()
         await self.gate.wait()
         if lane in self.held:
@@ -36,7 +38,7 @@ class FaultyBroker(MemoryBroker):
         if lane in self.refused:
             raise BrokerError(f"{lane} is refused")
         self.sent.append(message_id)
-        await super().publish_token(lane, message_id)
+        await super().publish_token(lane, message_id, headers)
 
     async def publish_event(
         self, routing_key: str, message_id: UUID, headers: Mapping[str, str | int], body: bytes

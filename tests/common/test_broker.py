@@ -55,6 +55,15 @@ async def test_a_token_is_delivered_once(broker: Broker) -> None:
     assert await broker.depth(LANE) == 0
 
 
+async def test_a_token_brings_the_context_of_a_trace_if_it_was_given_one(broker: Broker) -> None:
+    inbox: Inbox[Delivery] = Inbox()
+    await broker.consume(LANE, inbox.put, limit=5)
+    context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await broker.publish_token(LANE, uuid4(), {"traceparent": context})
+    await publish(broker)
+    assert [(await inbox.get()).traceparent for _ in range(2)] == [context, None]
+
+
 async def test_tokens_from_before_any_consumer_are_kept(broker: Broker) -> None:
     ids = await publish(broker, 3)
     inbox: Inbox[Delivery] = Inbox()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from lingoloop_common import tracing
 from lingoloop_common.broker import BrokerError, Delivery, EventMessage
 from lingoloop_common.broker.rabbitmq import RabbitBroker
 from lingoloop_common.contracts.events import UPDATED, routing_key, shard
@@ -73,6 +74,28 @@ async def test_an_event_goes_out_as_it_was_written(
     started.tell()
     message = await inbox.get()
     assert (message.headers, message.body) == (row["headers"], row["body"])
+
+
+async def test_an_event_carries_the_context_of_what_changed_its_run_else_that_of_its_request(
+    database: Database, broker: FaultyBroker, started: Relay
+) -> None:
+    inbox: Inbox[EventMessage] = Inbox()
+    await (await broker.feed(inbox.put, lambda: None)).bind(shard("ann"))
+    run = await add_run(database.pool, units=4)
+    request, step, result = (f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{n}-01" for n in range(3))
+
+    async def context_of(change: Change) -> object:
+        async with database.pool.acquire() as connection, connection.transaction():
+            await change_run(connection, await lock_run(connection, run.run_id), change)
+        started.tell()
+        return (await inbox.get()).headers.get("traceparent")
+
+    assert await context_of(Change(units_ended=1)) is None
+    await database.pool.execute("UPDATE transcript_run SET traceparent = $1", request)
+    assert await context_of(Change(units_ended=1)) == request
+    with tracing.span("a step", parent=step):
+        assert await context_of(Change(units_ended=1)) == step
+        assert await context_of(Change(units_ended=1, traceparent=result)) == result
 
 
 async def test_all_of_many_are_sent_in_order(

@@ -245,6 +245,14 @@ async def test_misspelt_settings_are_named(data: Path) -> None:
     assert others.states["settings"] == "ok", "others' variables are not ours"
 
 
+async def test_traces_that_cannot_be_sent_are_named(data: Path) -> None:
+    report = await examine(
+        data, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317", OTEL_EXPORTER_OTLP_PROTOCOL="grpc"
+    )
+    assert (report.code, report.wrong) == (1, {"settings"})
+    assert "4318" in report.says["settings"]
+
+
 async def test_a_model_that_is_not_there_is_named(data: Path) -> None:
     report = await examine(data, ENGINE="whisper", MODEL="/nowhere")
     assert (report.code, report.wrong) == (1, {"model"})

@@ -93,7 +93,7 @@ async def test_a_retry_that_comes_at_once_does_not_deadlock_with_the_deletion(sh
             return await shop.waiters() == 1
 
         await eventually(waits)
-        await connection.execute(CONTROL_SQL["another_job"], run.run_id, new_id(), timeout=5)
+        await connection.execute(CONTROL_SQL["another_job"], run.run_id, new_id(), None, None, timeout=5)
     await deleting
     assert await shop.value(LEFT) == 0
 

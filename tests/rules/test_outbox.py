@@ -1,5 +1,6 @@
 """Rule 12, the sender's side: a relay deletes what it sent and remembers no position."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from lingoloop_common.broker import BrokerError, Delivery
@@ -36,7 +37,9 @@ class Refuses(MemoryBroker):
         super().__init__()
         self.asked: list[UUID] = []
 
-    async def publish_token(self, lane: str, message_id: UUID) -> None:
+    async def publish_token(
+        self, lane: str, message_id: UUID, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.asked.append(message_id)
         if len(self.asked) != 2:
             raise BrokerError("not confirmed")
@@ -71,7 +74,9 @@ async def test_two_relays_at_once_send_each_row_once(shop: Workshop) -> None:
     sent: list[UUID] = []
 
     class Counts(MemoryBroker):
-        async def publish_token(self, lane: str, message_id: UUID) -> None:
+        async def publish_token(
+            self, lane: str, message_id: UUID, headers: Mapping[str, str] | None = None
+        ) -> None:
             sent.append(message_id)
             if len(sent) == 1:
                 await Relay(shop.database, self).send_batch()

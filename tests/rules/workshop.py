@@ -48,6 +48,7 @@ class HandDelivery:
 
     message_id: UUID = field(default_factory=new_id)
     redelivered: bool = False
+    traceparent: str | None = None
     settled: list[str] = field(default_factory=list)
 
     async def ack(self) -> None:

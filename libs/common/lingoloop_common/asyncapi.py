@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import SHARDS, RunDone, RunInit, RunUpdated, Snapshot, StreamError
 from lingoloop_common.contracts.units import LANE_PATTERN
 
+TRACEPARENT = "The trace that it belongs to, where there is one (W3C Trace Context)."
 REF = "#/components/schemas/{model}"
 
 
@@ -30,6 +31,7 @@ class EventHeaders(BaseModel):
     owner: str
     seq: int = Field(description="Numbers the run's events, without a gap.")
     ownerseq: int = Field(description="Numbers the owner's events, without a gap.")
+    traceparent: Annotated[str, Field(alias="traceparent", description=TRACEPARENT)] = ""
 
 
 EVENT_BODIES: Mapping[str, type[BaseModel]] = {events.UPDATED: RunUpdated, events.DONE: RunDone}

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -14,9 +16,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from lingoloop_common import metrics
+from lingoloop_common import metrics, tracing
 from lingoloop_common.errors import PROBLEMS, Problem
+from lingoloop_common.faults import told
 from lingoloop_common.store.database import BROKEN
+from lingoloop_common.tracing import Kind, read_traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 READ_BUFFER = 2**18
 """Bytes of a body that wait for their handler; with fewer, uploads stop and go."""
 
+_PATH_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,9}")
 _ID = web.RequestKey("request_id", str)
 _STARTED = web.RequestKey("started", web.StreamResponse)
 _STREAMING = web.RequestKey("streaming", float)
@@ -69,30 +74,64 @@ def _new_request_id() -> str:
 
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give each request an id, a log line without its query, a metric, and an answer whatever happens."""
+    """Give each request an id, a step of its trace, a log line, a metric, and an answer whatever happens."""
     request_id = request[_ID] = _new_request_id()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
+    method, route = _named(request)
     begin = time.perf_counter()
     metrics.HTTP_IN_FLIGHT.labels("request").inc()
     status = 499  # the client went away
-    try:
-        response = await _answer(request, handler)
-        status = response.status
-        return response
-    finally:
-        seconds = time.perf_counter() - begin
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else "unmatched"
-        method = request.method if request.method in metrics.METHODS else metrics.OTHER
-        if streaming := request.get(_STREAMING):
-            metrics.HTTP_IN_FLIGHT.labels("stream").dec()
-            begun = str(request[_STARTED].status)
-            metrics.HTTP_SECONDS.labels(method, route, begun).observe(streaming - begin)
-        else:
-            metrics.HTTP_IN_FLIGHT.labels("request").dec()
-            metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(seconds)
-        log.info("request", method=method, path=request.path, status=status, ms=round(seconds * 1000))
+    with tracing.span(
+        f"{method} {route}",
+        kind=Kind.SERVER,
+        parent=read_traceparent(request.headers.get("traceparent")),
+        attributes={"http.request.method": method, "http.route": route, "lingoloop.request_id": request_id},
+    ) as step:
+        try:
+            response = await _answer(request, handler)
+            status = response.status
+            return response
+        finally:
+            seconds = time.perf_counter() - begin
+            _count(request, method, route, status, begin)
+            step.note({"http.response.status_code": status})
+            if status >= 500:
+                step.fail(str(status))
+            path = _shown_path(request, route)
+            log.info("request", method=method, path=path, status=status, ms=round(seconds * 1000))
+
+
+def _count(request: web.Request, method: str, route: str, status: int, begin: float) -> None:
+    """Let the metrics count an answer: of a stream, the time until it began."""
+    if streaming := request.get(_STREAMING):
+        metrics.HTTP_IN_FLIGHT.labels("stream").dec()
+        begun = str(request[_STARTED].status)
+        metrics.HTTP_SECONDS.labels(method, route, begun).observe(streaming - begin)
+    else:
+        metrics.HTTP_IN_FLIGHT.labels("request").dec()
+        metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(time.perf_counter() - begin)
+
+
+def _named(request: web.Request) -> tuple[str, str]:
+    """Return a request's method and route: from short lists, and nothing that a client made up."""
+    resource = request.match_info.route.resource
+    return (
+        request.method if request.method in metrics.METHODS else metrics.OTHER,
+        resource.canonical if resource else "unmatched",
+    )
+
+
+def _shown_path(request: web.Request, route: str) -> str:
+    """Return a request's path where it holds ids and numbers alone, else its route: a client may write anything there."""
+    ids = request.match_info.values()
+    return request.path if route != "unmatched" and all(map(_PATH_ID.fullmatch, ids)) else route
+
+
+def name_run(run_id: UUID) -> None:
+    """Let the request's log line and its step of the trace say which run they are about."""
+    structlog.contextvars.bind_contextvars(run_id=str(run_id))
+    tracing.current().note({"lingoloop.run_id": str(run_id)})
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -102,7 +141,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except Problem as problem:
         if started := request.get(_STARTED):
-            log.warning("an answer was broken off", path=request.path, reason=problem.detail)
+            log.warning("an answer was broken off", code=problem.code)
             return _cut_off(request, started)
         return _refuse(request, problem)
     except web.HTTPException as error:
@@ -119,7 +158,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception as error:
         away = isinstance(error, BROKEN)
-        log.error("request failed", path=request.path, error=type(error).__name__, exc_info=not away)
+        log.error("request failed", route=_named(request)[1], error=type(error).__name__, exc_info=not away)
         if started := request.get(_STARTED):
             return _cut_off(request, started)
         if away:
@@ -308,7 +347,7 @@ async def _error(check: Check) -> str | None:
     try:
         await asyncio.wait_for(check(), 3)
     except Exception as error:
-        return str(error) or type(error).__name__
+        return told(error)
     return None
 
 

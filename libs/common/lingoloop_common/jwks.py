@@ -12,6 +12,8 @@ import structlog
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from lingoloop_common.faults import told
+
 log = structlog.get_logger(__name__)
 
 REFRESH = 300.0
@@ -29,6 +31,10 @@ LIMIT = 2**20
 
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 """By a key's type, the one algorithm that it is used with: a token does not choose."""
+
+
+class _Unfit(Exception):
+    """What was read holds no keys; the text says why."""
 
 
 class KeysUnavailable(Exception):
@@ -82,14 +88,13 @@ class KeySet:
                 aiohttp.ClientSession(timeout=TIMEOUT) as session,
                 session.get(self._url, allow_redirects=False) as answer,
             ):
-                answer.raise_for_status()
                 if answer.status != 200:
-                    raise ValueError(f"it answered {answer.status}")
+                    raise _Unfit(f"it answered {answer.status}")
                 keys = dict(_usable(orjson.loads(await answer.content.read(LIMIT))))
             if not keys:
-                raise ValueError("it holds no RSA or P-256 key")
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            log.warning("cannot read the identity provider's keys", error=str(error) or type(error).__name__)
+                raise _Unfit("it holds no RSA or P-256 key")
+        except (aiohttp.ClientError, TimeoutError, ValueError, _Unfit) as error:
+            log.warning("cannot read the identity provider's keys", error=told(error))
             return
         self._keys, self._read_at = keys, time.monotonic()
 

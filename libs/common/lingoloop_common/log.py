@@ -3,11 +3,14 @@
 import json
 import logging
 import sys
-from typing import Any
+from types import TracebackType
+from typing import Any, TextIO
 
 import structlog
 
+from lingoloop_common import faults
 from lingoloop_common.settings import LogFormat
+from lingoloop_common.tracing import name_trace
 
 _ENCODER = json.JSONEncoder(default=repr)
 
@@ -20,16 +23,16 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
     pretty = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if not pretty:
-        shared.append(structlog.processors.format_exc_info)
-    # Not the default traces, which show what the variables held: tokens and transcripts among it.
-    plain = structlog.dev.plain_traceback
+        # Neither what the variables held, nor messages that repeat it.
+        shared.append(structlog.processors.ExceptionRenderer(_trace))
     renderer = (
-        structlog.dev.ConsoleRenderer(exception_formatter=plain)
+        structlog.dev.ConsoleRenderer(exception_formatter=_print_trace)
         if pretty
         else structlog.processors.JSONRenderer(serializer=_json)
     )
@@ -42,20 +45,30 @@ def configure_logging(*, level: str = "INFO", log_format: LogFormat = "auto") ->
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    # Their INFO lines carry addresses and query strings; the access log is the gateway's own.
-    for noisy in ("aiohttp.access", "aio_pika", "aiormq", "httpx", "faster_whisper"):
-        logging.getLogger(noisy).setLevel("WARNING")
+    wanted = logging.getLevelNamesMapping()[level]
+    # Libraries' lines below that carry addresses, headers and query strings, whatever level is asked of us.
+    root.setLevel(max(wanted, logging.WARNING))
     # One at each try while RabbitMQ is away; the link says it once.
     logging.getLogger("aiormq.connection").addFilter(
         lambda record: not str(record.msg).startswith("error when creating transport")
     )
+    # Each try to send traces, with its trace; `spans.py` says it once.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    # What follows shows tasks and callbacks with what they were given, and exceptions' messages.
+    logging.getLogger("asyncio").addFilter(_first_line)
+    sys.excepthook = _log_the_end
     structlog.configure(
         processors=[*shared, renderer],
         logger_factory=_Stderr,
-        wrapper_class=structlog.make_filtering_bound_logger(root.level),
+        wrapper_class=structlog.make_filtering_bound_logger(wanted),
         cache_logger_on_first_use=True,
     )
+
+
+def request_id() -> str | None:
+    """Return the id of the request that is being answered, if one is."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return None if found is None else str(found)
 
 
 class _Stderr:
@@ -72,3 +85,24 @@ class _Stderr:
 
 def _json(line: dict[str, Any], **_: object) -> str:
     return _ENCODER.encode(line)  # `json.dumps` would make an encoder for each
+
+
+def _first_line(record: logging.LogRecord) -> bool:
+    record.msg = str(record.msg).partition("\n")[0]
+    return True
+
+
+def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Let a fault that ends the process be a line like all others: a driver's message may repeat a part of a password."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        structlog.get_logger(__name__).critical("a fault ends this process", exc_info=error)
+
+
+def _trace(exc_info: Any) -> str:
+    return faults.trace(exc_info[1])
+
+
+def _print_trace(to: TextIO, exc_info: Any) -> None:
+    to.write(faults.trace(exc_info[1]) + "\n")

@@ -174,3 +174,4 @@ WEBHOOK_SECONDS = Histogram(
     "Seconds until a webhook's receiver answered, or did not.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
+SPANS_LOST = Counter("lingoloop_spans_lost_total", "Spans that no collector took.")

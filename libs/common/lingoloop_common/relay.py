@@ -7,11 +7,13 @@ from typing import Any
 
 import structlog
 
-from lingoloop_common import metrics
-from lingoloop_common.broker import Broker, BrokerError
+from lingoloop_common import metrics, tracing
+from lingoloop_common.broker import EVENTS, Broker, BrokerError, queue_name
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
+from lingoloop_common.tracing import Kind
 
 log = structlog.get_logger(__name__)
 
@@ -103,18 +105,27 @@ class Relay:
                 _, errors = await self._send_rows(SQL["lock_one_of_lane"], lane)
                 failed = bool(errors)
             except Exception as error:
-                log.warning("a lane put aside cannot be tried", lane=lane, error=str(error))
+                log.warning("a lane put aside cannot be tried", lane=lane, error=told(error))
         log.info("a lane takes tokens again", lane=lane)
         del self._aside[lane]
         self.tell()
 
     async def _send(self, row: Mapping[str, Any]) -> None:
-        if row["lane"] is not None:
-            await self._broker.publish_token(row["lane"], row["message_id"])
+        """Send a row. The trace that it names goes on; a row that names none begins no trace."""
+        headers, lane = row["headers"], row["lane"]
+        if parent := headers.get("traceparent"):
+            to = EVENTS if lane is None else queue_name(lane)
+            about = {"messaging.system": self._broker.system, "messaging.destination.name": to}
+            with tracing.span(f"send {to}", kind=Kind.PRODUCER, parent=parent, attributes=about) as step:
+                await self._publish(row, {**headers, "traceparent": step.traceparent})
         else:
-            await self._broker.publish_event(
-                row["routing_key"], row["message_id"], row["headers"], row["body"]
-            )
+            await self._publish(row, headers)
+
+    async def _publish(self, row: Mapping[str, Any], headers: Mapping[str, Any]) -> None:
+        if row["lane"] is not None:
+            await self._broker.publish_token(row["lane"], row["message_id"], headers)
+        else:
+            await self._broker.publish_event(row["routing_key"], row["message_id"], headers, row["body"])
 
     async def _run(self) -> None:
         while True:
@@ -128,7 +139,7 @@ class Relay:
                 unknown = not isinstance(error, (BrokerError, *BROKEN))
                 log.warning(
                     "outbox not sent; will try again",
-                    error=str(error) or type(error).__name__,
+                    error=told(error),
                     exc_info=unknown,
                 )
                 self._told.set()

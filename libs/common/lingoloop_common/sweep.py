@@ -13,6 +13,7 @@ from lingoloop_common.broker import Broker, BrokerError
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.units import after_loss
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN, Connection, Database
@@ -111,7 +112,7 @@ class Sweep:
             backlog = {row["lane"]: row for row in await connection.fetch(SQL["backlog"])}
         for unit in released:
             metrics.UNITS_TAKEN_BACK.labels(unit["lane"]).inc()
-            log.warning("took a unit back from a worker that vanished", unit_id=str(unit["id"]))
+            log.warning("took a unit back from a worker that vanished", **_named(unit))
         for unit in given_up:
             await self._give_up(connection, unit)
         return backlog
@@ -145,7 +146,7 @@ class Sweep:
             return
         metrics.UNIT_FAILURES.labels(unit["lane"], unit["kind"], cause.code).inc()
         metrics.UNITS_ENDED.labels(unit["lane"], unit["kind"], "failed").inc()
-        log.warning("unit failed", code=cause.code, reason=cause.message, unit_id=str(unit["id"]))
+        log.warning("unit failed", code=cause.code, reason=cause.message, **_named(unit))
 
     async def _refill(self, lane: str, counts: Mapping[str, Any]) -> None:
         """Write the tokens that were missing in this pass and in the one before."""
@@ -192,9 +193,7 @@ class Sweep:
                 await self.sweep()
             except Exception as error:
                 unknown = not isinstance(error, (BrokerError, *BROKEN))
-                log.warning(
-                    "sweep failed; will try again", error=str(error) or type(error).__name__, exc_info=unknown
-                )
+                log.warning("sweep failed; will try again", error=told(error), exc_info=unknown)
             await asyncio.sleep(PAUSE)
 
 
@@ -203,3 +202,8 @@ async def _heal_deliveries(connection: Connection) -> None:
     await connection.execute(SQL["release_due_deliveries"])
     await release_idle(connection, limit=IDLE_LIMIT)
     await connection.execute(SQL["forget_deliveries"], DELIVERIES_KEPT)
+
+
+def _named(unit: Mapping[str, Any]) -> dict[str, str]:
+    """Let a log line name a unit and its run."""
+    return {"run_id": str(unit["run_id"]), "unit_id": str(unit["id"])}

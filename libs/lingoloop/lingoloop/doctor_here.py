@@ -18,6 +18,7 @@ from lingoloop_common.contracts.units import DEFAULT_MODELS
 from lingoloop_common.lifecycle import running
 from lingoloop_common.settings import RecordingSettings, SettingsError, read_settings
 from lingoloop_common.store.ids import new_id
+from lingoloop_common.tracing import why_not
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
 from lingoloop_transcriber.engines import EngineError, find_engine
@@ -57,6 +58,8 @@ def check_settings(setup: Setup) -> Finding:
     given = _given(setup)
     problems = dict.fromkeys(problem for service in SERVICES for problem in _problems(service, given))
     problems |= dict.fromkeys(_misspelt())
+    if no_traces := why_not(os.environ):
+        problems[no_traces] = None
     if problems:
         return wrong(f"{len(problems)} cannot be used", *problems)
     return ok("all services' can be used")

@@ -21,6 +21,7 @@ from lingoloop_common.lifecycle import Part, running
 from lingoloop_common.settings import read_settings
 from lingoloop_common.store.migrate import migrate
 from lingoloop_common.sweep import Sweep
+from lingoloop_common.tracing import Tracing
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.sign_in import SignInLink
 from lingoloop_gateway.state import State
@@ -116,7 +117,7 @@ def _parts(settings: OneProcessSettings, options: Options) -> tuple[list[Part], 
         checks = {**shared.checks, "storage": blobs.check}
         page = ops_app("up", checks, State(shared.database).page)
         operators = [HttpServer(page, host=settings.ops_host, port=settings.ops_port)]
-    order: list[Part] = [blobs, shared.database, shared.broker, fresh, shared.relay]
+    order: list[Part] = [Tracing("up"), blobs, shared.database, shared.broker, fresh, shared.relay]
     return [*order, *operators, *notifier, *transcriber, *gateway], server
 
 

@@ -6,6 +6,7 @@ from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.blobs.choice import open_blobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
+from lingoloop_common.tracing import Tracing
 from lingoloop_gateway.app import parts
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_gateway.state import State
@@ -31,7 +32,7 @@ def main() -> int:
     checks = {**shared.checks, "storage": blobs.check}
     state = State(shared.database).page
     ops = HttpServer(ops_app("gateway", checks, state), host=settings.ops_host, port=settings.ops_port)
-    return lifecycle.main("gateway", [blobs, *shared.parts, ops, *own])
+    return lifecycle.main("gateway", [Tracing("gateway"), blobs, *shared.parts, ops, *own])
 
 
 if __name__ == "__main__":

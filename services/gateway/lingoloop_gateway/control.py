@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from lingoloop_common import tracing
 from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import IllegalMove, RunStatus
 from lingoloop_common.errors import Problem
+from lingoloop_common.log import request_id
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
@@ -78,7 +80,8 @@ class Control:
         job_id: UUID | None = await connection.fetchval(SQL["open_job"], run["id"])
         if job_id is None:
             job_id = new_id()
-            await connection.execute(SQL["another_job"], run["id"], job_id)
+            traceparent = tracing.current().traceparent
+            await connection.execute(SQL["another_job"], run["id"], job_id, traceparent, request_id())
         revived: int = await connection.fetchval(SQL["revive_units"], run["id"], unit_ids, job_id)
         if not revived:
             raise IllegalMove("none of these units has failed")

@@ -25,7 +25,10 @@ SELECT run_id, count(*) AS ended FROM canceled GROUP BY run_id
 SELECT id FROM job WHERE run_id = $1 AND status IN ('queued', 'processing')
 
 -- name: another_job
--- A retry is a new job of the same run, and of the same kind as the one before.
+-- A retry is a new job of the same run, and of the same kind as the one before; what it does goes back to this request.
+WITH asked AS (
+    UPDATE transcript_run SET traceparent = $3, request_id = $4 WHERE id = $1
+)
 INSERT INTO job (id, run_id, audio_id, job_type)
 SELECT $2, run_id, audio_id, job_type FROM job WHERE run_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1
 

@@ -9,6 +9,7 @@ from lingoloop_common.blobs import audio_blob, chunks_folder
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
+from lingoloop_common.faults import told
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.ids import new_id
@@ -89,7 +90,7 @@ class Deletions:
         try:
             await self._removals.remove(list(blobs))
         except BROKEN as error:  # deleted all the same; the next pass removes them once more
-            log.warning("removals are left to a later pass", error=str(error) or type(error).__name__)
+            log.warning("removals are left to a later pass", error=told(error))
         return dict(receipt)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN
 
@@ -38,7 +39,7 @@ class Expiry:
                     unknown = not isinstance(error, BROKEN)
                     log.warning(
                         "what has expired is not forgotten yet; will try again",
-                        error=str(error) or type(error).__name__,
+                        error=told(error),
                         exc_info=unknown,
                     )
             await asyncio.sleep(PAUSE)

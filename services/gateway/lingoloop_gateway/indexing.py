@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from lingoloop_common.contracts.transcript import SEGMENTS_PER_CHUNK
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Connection, Database
 from lingoloop_common.store.queries import load_queries
@@ -82,7 +83,7 @@ class Indexing:
                 unknown = not isinstance(error, BROKEN)
                 log.warning(
                     "indexing failed; will try again",
-                    error=str(error) or type(error).__name__,
+                    error=told(error),
                     exc_info=unknown,
                 )
             await asyncio.sleep(PAUSE)

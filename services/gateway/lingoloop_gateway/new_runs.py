@@ -1,6 +1,8 @@
 """Writes new runs, in the transaction of whoever accepts them."""
 
+from lingoloop_common import tracing
 from lingoloop_common.contracts.units import UnitKind, plan_cost
+from lingoloop_common.log import request_id
 from lingoloop_common.store.database import Connection
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
@@ -32,6 +34,8 @@ async def add_run(
         options.priority,
         options.more(),
         options.asked(),
+        tracing.current().traceparent,
+        request_id(),
     )
     await tell_end(connection, owner, options.webhook_url, accepted.run_id)
     job_type = "transcribe_long" if accepted.large else "transcribe_short"
@@ -49,6 +53,6 @@ async def add_run(
         0.0,
         plan_cost(small=not accepted.large),
     )
-    await connection.execute(RUN_SQL["insert_token"], lane)
+    await connection.execute(RUN_SQL["insert_token"], lane, tracing.headers())
     await connection.execute(RUN_SQL["activate_owner"], lane, owner)
     await change_run(connection, await lock_run(connection, accepted.run_id), Change())

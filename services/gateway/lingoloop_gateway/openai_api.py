@@ -12,7 +12,7 @@ from aiohttp import web
 from lingoloop_common.auth import READ, WRITE, Callers
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
-from lingoloop_common.http import json_response
+from lingoloop_common.http import json_response, name_run
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Row
 from lingoloop_gateway.accepted import Accepted
@@ -186,6 +186,7 @@ class OpenAiApi:
             with counted("openai") as upload:
                 options, accepted = await self._take(request, caller.owner, key, upload)
                 upload.reused = accepted.reused or accepted.replayed
+            name_run(accepted.run_id)
             keep_connection(request)
             answer = Answer(request, kind_of(options), accepted)
             try:

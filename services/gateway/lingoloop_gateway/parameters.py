@@ -6,6 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from lingoloop_common.errors import Problem
+from lingoloop_common.http import name_run
 
 LIST_LIMIT = 200
 SEGMENTS_LIMIT = 1_000
@@ -20,11 +21,14 @@ INDEX_MOST = 2**31 - 1
 
 
 def id_in_path(request: web.Request, name: str, what: str) -> UUID:
-    """Return the id in the path; raise Problem `not_found` for one that is none."""
+    """Return the id in the path; raise Problem `not_found` for one that is none. The log names a run's."""
     try:
-        return UUID(request.match_info[name])
+        found = UUID(request.match_info[name])
     except ValueError:
         raise Problem("not_found", f"there is no such {what}") from None
+    if name == "run_id":
+        name_run(found)
+    return found
 
 
 def id_in_query(request: web.Request, name: str, what: str) -> UUID | None:

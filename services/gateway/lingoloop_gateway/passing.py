@@ -7,6 +7,7 @@ from collections.abc import Callable
 import aiohttp
 from aiohttp import web
 
+from lingoloop_common import tracing
 from lingoloop_common.errors import Problem
 
 PASSED_ON = ("Authorization", "Last-Event-ID", "Accept")
@@ -52,7 +53,7 @@ class EventStreams:
         """Answer with what the notifier answers, as it comes."""
         assert self._session is not None  # started before the server
         headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
-        headers["Accept-Encoding"] = "identity"
+        headers |= {"Accept-Encoding": "identity", **tracing.headers()}
         # The notifier counts streams by address, and believes this where it is told to trust its gateways.
         headers["X-Forwarded-For"] = ", ".join(
             [*request.headers.getall("X-Forwarded-For", []), request.remote or "unknown"]

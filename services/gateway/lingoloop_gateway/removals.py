@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from lingoloop_common.blobs import Blobs
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
@@ -66,7 +67,7 @@ class Removals:
                 unknown = not isinstance(error, BROKEN)
                 log.warning(
                     "removals failed; will try again",
-                    error=str(error) or type(error).__name__,
+                    error=told(error),
                     exc_info=unknown,
                 )
             await asyncio.sleep(PAUSE)

@@ -12,7 +12,7 @@ from lingoloop_common.auth import READ, WRITE, Callers
 from lingoloop_common.blobs import Blobs
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.errors import Problem
-from lingoloop_common.http import json_response, problem_response, public_app
+from lingoloop_common.http import json_response, name_run, problem_response, public_app
 from lingoloop_common.keys import digest
 from lingoloop_common.names import content_disposition
 from lingoloop_common.store.runs import total_ms
@@ -304,6 +304,7 @@ class Server:
 
     async def _accepted(self, accepted: Accepted, owner: str) -> web.Response:
         """Answer as the first time, where that is kept, and else with what became of the run."""
+        name_run(accepted.run_id)
         if not accepted.replayed:
             return await self._outcome(accepted, owner)
         return replayed(await self._keys.kept(accepted.once) or await self._outcome(accepted, owner))

@@ -12,6 +12,7 @@ from lingoloop_common import metrics
 from lingoloop_common.addresses import origin
 from lingoloop_common.auth import WRITE, Callers
 from lingoloop_common.errors import Problem
+from lingoloop_common.http import name_run
 from lingoloop_common.lifecycle import to_its_end
 from lingoloop_common.settings import Network
 from lingoloop_common.store.database import Connection
@@ -227,6 +228,7 @@ class TusApi:
     async def _state(self, upload: Row, *, whole: bool) -> dict[str, str]:
         """Return the headers that say what becomes of an upload; if all of it has come, see that it becomes a run."""
         if whole and (became := await self._resumable.finish(upload)):
+            name_run(became.run_id)
             reused = {"Lingoloop-Reused": "true"} if became.reused else {}
             return {"Lingoloop-Run-Id": str(became.run_id), **reused}
         return {"Upload-Expires": format_datetime(upload["expires_at"].astimezone(UTC), usegmt=True)}

@@ -5,6 +5,7 @@ import sys
 from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
+from lingoloop_common.tracing import Tracing
 from lingoloop_notifier.app import parts
 from lingoloop_notifier.settings import NotifierSettings
 
@@ -19,7 +20,7 @@ def main() -> int:
         return 1
     own, _ = parts(settings, database=shared.database, broker=shared.broker, relay=shared.relay)
     ops = HttpServer(ops_app("notifier", shared.checks), host=settings.ops_host, port=settings.ops_port)
-    return lifecycle.main("notifier", [*shared.parts, ops, *own])
+    return lifecycle.main("notifier", [Tracing("notifier"), *shared.parts, ops, *own])
 
 
 if __name__ == "__main__":

@@ -119,6 +119,8 @@ class Broadcast:
             for one in due:
                 if one.at is not None:  # by another clock: never less than nothing
                     metrics.EVENT_LATENCY.observe(max(0.0, now - one.at))
+                if one.step is not None:
+                    one.step.end()
 
     def on_gap(self) -> None:
         """Read what comes after the last event: some may have been missed."""

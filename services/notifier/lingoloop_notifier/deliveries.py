@@ -43,6 +43,8 @@ class Claim:
     event_id: UUID
     attempt: int
     tries: int
+    traceparent: str | None
+    request_id: str | None
     body: str = field(repr=False)
     url: str = field(repr=False)
     secret: str = field(repr=False)

@@ -40,6 +40,8 @@ UPDATE webhook_delivery d SET
 FROM ready JOIN endpoint ON place = 1 AND room > 0
 WHERE d.id = ready.id
 RETURNING d.id, d.endpoint_id, d.run_id, d.event_id, d.body, d.attempt, d.tries, endpoint.url, endpoint.secret,
+          (SELECT traceparent FROM transcript_run r WHERE r.id = d.run_id),
+          (SELECT request_id FROM transcript_run r WHERE r.id = d.run_id),
           CASE WHEN endpoint.old_secret_until > now() THEN endpoint.old_secret END AS old_secret
 
 -- name: lock_endpoint

@@ -15,6 +15,7 @@ from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import total_ms
+from lingoloop_common.tracing import Span
 
 SQL = load_queries(__package__, "history.sql")
 
@@ -24,12 +25,16 @@ PAGE = 500
 
 
 class Stored(NamedTuple):
-    """An event as stored: its number in the stream, its type, the frame's JSON, and when it happened if it has just come."""
+    """An event as stored: its number in the stream, its type, the frame's JSON.
+
+    Of one that has just come, when it happened, and the step of its trace that ends when it is written.
+    """
 
     number: int
     type: str
     data: bytes
     at: float | None = None
+    step: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

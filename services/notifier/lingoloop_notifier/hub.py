@@ -5,10 +5,11 @@ import contextlib
 import random
 from uuid import UUID
 
-from lingoloop_common import metrics
-from lingoloop_common.broker import EventMessage
+from lingoloop_common import metrics, tracing
+from lingoloop_common.broker import EVENTS, EventMessage
 from lingoloop_common.contracts.events import DONE, UPDATED
-from lingoloop_notifier.arrival import Key, happened, read
+from lingoloop_common.tracing import Kind, Span, read_traceparent
+from lingoloop_notifier.arrival import Event, Key, happened, read
 from lingoloop_notifier.broadcast import Broadcast, Forecast
 from lingoloop_notifier.frames import EXPIRED, retry
 from lingoloop_notifier.history import History, Stored
@@ -85,7 +86,9 @@ class Hub:
         for key, number in event.places:
             if broadcast := self._broadcasts.get(key):
                 self._overtaken.add(event.run_id)
-                if broadcast.on_event(Stored(number, event.type, event.data, at=happened(message))):
+                step = _step(message, event, broadcast) if tracing.is_on() else None
+                stored = Stored(number, event.type, event.data, happened(message), step)
+                if broadcast.on_event(stored):
                     if not self._due:
                         asyncio.get_running_loop().call_soon(self._flush)
                     self._due.append(broadcast)
@@ -144,3 +147,17 @@ class Hub:
     @staticmethod
     def _say_goodbye(outlet: Outlet) -> None:
         outlet.end(retry(random.randint(*GOODBYE_RETRY_MS)))  # noqa: S311  (spreads reconnects)
+
+
+def _step(message: EventMessage, event: Event, broadcast: Broadcast) -> Span | None:
+    """Begin the step of an event's trace that ends when its frame is written; None for one that belongs to none."""
+    parent = read_traceparent(str(message.headers.get("traceparent", "")))
+    if parent is None:
+        return None
+    about: dict[str, str | int] = {
+        "lingoloop.run_id": event.run_id,
+        "lingoloop.seq": event.seq,
+        "lingoloop.event": event.type,
+    }
+    about |= {"messaging.destination.name": EVENTS, "lingoloop.scope": broadcast.scope}
+    return tracing.new_span("write frame", kind=Kind.CONSUMER, parent=parent, attributes=about)

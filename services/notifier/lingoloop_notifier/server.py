@@ -16,7 +16,7 @@ from aiohttp.typedefs import Middleware
 from lingoloop_common.auth import LEEWAY, READ, Caller, Callers
 from lingoloop_common.errors import Problem
 from lingoloop_common.feed import Feed
-from lingoloop_common.http import public_app
+from lingoloop_common.http import name_run, public_app
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_notifier.arrival import Key
@@ -69,6 +69,7 @@ class Server:
             run_id = UUID(request.match_info["run_id"])
         except ValueError:
             raise Problem("not_found", "there is no such run") from None
+        name_run(run_id)
         history = RunHistory(self._database, self._forecasts, run_id, caller.owner)
         return await self._stream(request, (caller.owner, str(run_id)), caller, history)
 

@@ -1,19 +1,22 @@
 """Sends webhooks: each token it is handed becomes a delivery, and each claim comes to a good end."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
 
-from lingoloop_common import metrics
+from lingoloop_common import metrics, tracing
 from lingoloop_common.broker import Broker, Consumer, Delivery
 from lingoloop_common.contracts.webhooks import LANE
+from lingoloop_common.faults import told
 from lingoloop_common.outbound import CallFailed, Outbound, Refused
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
+from lingoloop_common.tracing import Kind, Span
 from lingoloop_notifier.attempts import DeliveryState, Outcome, after_try, outcome_of
 from lingoloop_notifier.deliveries import LEASE, Claim, Deliveries
 from lingoloop_notifier.signing import signed_headers
@@ -89,19 +92,23 @@ class Webhooks:
 
     async def _carry_out(self, claim: Claim) -> bool:
         """Send a delivery and write down what came of it; False when it was handed back."""
-        with structlog.contextvars.bound_contextvars(
-            run_id=str(claim.run_id), endpoint_id=str(claim.endpoint_id), delivery_id=str(claim.id)
-        ):
+        with _named(claim) as step:
             outcome = await self._until_cut_off(claim)
             if outcome is None:
+                step.note({"lingoloop.outcome": "handed_back"})
                 await self._until_it_works(lambda: self._deliveries.hand_back(claim))
                 metrics.WEBHOOK_TRIES.labels("handed_back").inc()
                 return False
+            if outcome.status is not None:
+                step.note({"http.response.status_code": outcome.status})
             jitter = random.uniform(0.9, 1.1)  # noqa: S311  (jitter, not a secret)
             verdict = after_try(outcome, claim.tries, self._retry_delays, jitter)
             mine = await self._until_it_works(lambda: self._deliveries.end(claim, outcome, verdict))
             self._relay.tell()
             metrics.WEBHOOK_TRIES.labels(verdict.state.value if mine else "fenced").inc()
+            step.note({"lingoloop.outcome": verdict.state.value})
+            if outcome.error is not None:
+                step.fail(verdict.state.value)
             if not mine:
                 log.info("let go of a webhook", reason="it is another's by now, or was deleted")
             elif verdict.state is DeliveryState.DELIVERED:
@@ -131,7 +138,7 @@ class Webhooks:
     async def _send(self, claim: Claim) -> Outcome:
         now = datetime.now(UTC)
         try:
-            headers = signed_headers(claim.event_id, claim.body, claim.secrets, now)
+            headers = signed_headers(claim.event_id, claim.body, claim.secrets, now) | tracing.headers()
             answer = await self._outbound.post(claim.url, claim.body.encode(), headers)
         except (Refused, CallFailed) as error:
             return Outcome(error=str(error))
@@ -157,9 +164,25 @@ class Webhooks:
             except BROKEN as error:
                 if loop.time() >= end or self._stopping:
                     raise _GivenUp from error
-                log.warning("database is away; will try again", error=str(error) or type(error).__name__)
+                log.warning("database is away; will try again", error=told(error))
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 2)
+
+
+@contextlib.contextmanager
+def _named(claim: Claim) -> Iterator[Span]:
+    """Let what is logged name the delivery, and its sending be a step of its run's trace."""
+    about = {
+        "run_id": str(claim.run_id),
+        "endpoint_id": str(claim.endpoint_id),
+        "delivery_id": str(claim.id),
+    }
+    asked = {"request_id": claim.request_id} if claim.request_id else {}
+    attributes: dict[str, str | int] = {f"lingoloop.{name}": value for name, value in about.items()}
+    attributes["lingoloop.tries"] = claim.tries
+    step = tracing.span("webhook", kind=Kind.CLIENT, parent=claim.traceparent, attributes=attributes)
+    with structlog.contextvars.bound_contextvars(**about, **asked), step as sending:
+        yield sending
 
 
 class _GivenUp(Exception):

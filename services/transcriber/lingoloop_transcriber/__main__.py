@@ -6,6 +6,7 @@ from lingoloop_common import lifecycle, plumbing
 from lingoloop_common.blobs.choice import open_blobs
 from lingoloop_common.http import HttpServer, ops_app
 from lingoloop_common.settings import SettingsError, read_settings
+from lingoloop_common.tracing import Tracing
 from lingoloop_transcriber.app import parts
 from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.settings import TranscriberSettings
@@ -24,7 +25,7 @@ def main() -> int:
     started = lifecycle.Started()  # with it, that the engine is loaded
     checks = {**shared.checks, "storage": blobs.check, "engine": started.check}
     ops = HttpServer(ops_app("transcriber", checks), host=settings.ops_host, port=settings.ops_port)
-    return lifecycle.main("transcriber", [blobs, *shared.parts, ops, *own, started])
+    return lifecycle.main("transcriber", [Tracing("transcriber"), blobs, *shared.parts, ops, *own, started])
 
 
 if __name__ == "__main__":

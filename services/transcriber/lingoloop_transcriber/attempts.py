@@ -11,13 +11,14 @@ from typing import Any
 
 import structlog
 
-from lingoloop_common import metrics
+from lingoloop_common import metrics, tracing
 from lingoloop_common.blobs import BlobMissing, Blobs, chunks_folder
 from lingoloop_common.blobs.bucket import StoreError
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
 from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind, deadline
 from lingoloop_common.errors import Busy, WorkError
+from lingoloop_common.faults import told, unquoted
 from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
@@ -210,7 +211,7 @@ class Attempts:
             raise WorkError("storage_failed", f"the storage cannot be used: {error.strerror}") from error
         except BROKEN as error:
             # A plan goes on after its last stored cut; a cut whose commit was not answered may be there or not.
-            log.warning("could not go on", error=str(error) or type(error).__name__)
+            log.warning("could not go on", error=told(error))
             raise Stopped(SHUTDOWN) from error
         return None
 
@@ -227,9 +228,12 @@ class Attempts:
             "language": claim.language,
             "options": dict(claim.options),
         }
+        about: dict[str, str | int] = {"lingoloop.lane": self._lane, "lingoloop.slot": slot.number}
         async with self._sound(claim) as sound:
-            answer = await slot.ask(request | sound)
-        engine_ms = answer.fields["engine_ms"]
+            with tracing.span("slot", attributes=about) as step:
+                answer = await slot.ask(request | sound)
+                engine_ms = answer.fields["engine_ms"]
+                step.note({"lingoloop.engine_ms": engine_ms})
         segments = SEGMENTS.validate_python(answer.fields["segments"])
         return Result(
             claim,
@@ -237,6 +241,7 @@ class Attempts:
             engine_ms,
             self._fleet_slots(),
             voices=answer.raw,
+            traceparent=tracing.current().traceparent,
             language=answer.fields.get("language"),
         )
 
@@ -281,12 +286,13 @@ class Attempts:
         if refused:
             self._gate.close(busy.seconds)
         if await job.until_it_works(lambda: self._claims.put_off(claim, busy.seconds, refused=refused)):
-            log.info("the engine's server is busy", seconds=round(busy.seconds, 1), reason=str(busy))
+            log.info("the engine's server is busy", seconds=round(busy.seconds, 1), reason=unquoted(busy))
             return "put_off"
         return await self._report(job, claim, WorkError("engine_busy", str(busy)))
 
     async def _report(self, job: Job, claim: Claim, error: WorkError) -> str:
-        log.warning("unit failed", code=error.code, reason=error.message, failures=claim.failures + 1)
+        tracing.current().note({"lingoloop.code": error.code})
+        log.warning("unit failed", code=error.code, reason=unquoted(error), failures=claim.failures + 1)
         metrics.UNIT_FAILURES.labels(self._lane, claim.kind, error.code).inc()
         try:
             state = await job.until_it_works(

@@ -98,7 +98,7 @@ WITH RECURSIVE token AS (
 SELECT t.message_id, t.bound_to, extract(epoch FROM u.claimed_at - u.ready_at)::float AS waited,
        u.id, u.run_id, u.owner, u.lane, u.kind, u.attempt, u.failures, u.lost, u.cost, u.small,
        r.status AS run_status, r.language, r.options, r.planned_samples, r.chunks_total, r.units_left - 1 AS chunks_open,
-       a.blob AS audio_blob, a.duration_ms,
+       r.traceparent, r.request_id, a.blob AS audio_blob, a.duration_ms,
        c.index AS chunk_index, c.start_sample, c.end_sample, c.blob AS chunk_blob, c.channels AS chunk_channels,
        u.kind = 'plan' OR t.bound_to IS NOT NULL AS afresh
 FROM token t
@@ -112,7 +112,7 @@ ORDER BY t.place
 -- What the holder needs to know, and only while it is the holder.
 SELECT u.id, u.run_id, u.owner, u.lane, u.kind, u.attempt, u.failures, u.lost, u.cost, u.small,
        r.status AS run_status, r.language, r.options, r.planned_samples, r.chunks_total, r.units_left - 1 AS chunks_open,
-       a.blob AS audio_blob, a.duration_ms,
+       r.traceparent, r.request_id, a.blob AS audio_blob, a.duration_ms,
        c.index AS chunk_index, c.start_sample, c.end_sample, c.blob AS chunk_blob, c.channels AS chunk_channels
 FROM unit u
 JOIN transcript_run r ON r.id = u.run_id

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from lingoloop_common import metrics
+from lingoloop_common import metrics, tracing
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS, Segment
@@ -68,6 +68,8 @@ class Claim:
     end_sample: int | None
     chunk_blob: str | None
     chunk_channels: Sequence[int] | None
+    traceparent: str | None
+    request_id: str | None
 
     @property
     def samples(self) -> int:
@@ -99,6 +101,8 @@ class Result:
     engine_ms: int
     slots: int
     voices: bytes = b""
+    traceparent: str | None = None
+    """The step in which it was made; results of several are written together."""
     counted: int = 0
     """Samples of the chunk that its progress has counted as done already."""
     language: str | None = None
@@ -141,7 +145,8 @@ class Claims:
                     )
                 if row["bound_to"] not in (None, self._worker_id):
                     metrics.UNITS_TAKEN_BACK.labels(self._lane).inc()
-                    log.warning("took a unit back from a worker that vanished", unit_id=str(row["id"]))
+                    named = {"run_id": str(row["run_id"]), "unit_id": str(row["id"])}
+                    log.warning("took a unit back from a worker that vanished", **named)
                 if row["bound_to"] is None:
                     metrics.UNIT_WAIT_SECONDS.labels(self._lane, row["kind"]).observe(row["waited"])
                 if held is not None:
@@ -211,6 +216,7 @@ class Claims:
                 pairs,
                 channels,
                 kind,
+                tracing.headers(),
             )
 
     async def add_silence(
@@ -400,6 +406,7 @@ def _chunks_done(results: Sequence[Result]) -> Change:
         chunks_done=len(results),
         done_samples=sum(result.claim.samples - result.counted for result in results),
         segments=sorted(segments, key=lambda segment: segment.index),
+        traceparent=results[-1].traceparent,
     )
 
 

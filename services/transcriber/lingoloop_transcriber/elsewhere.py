@@ -8,11 +8,13 @@ from uuid import UUID
 
 import structlog
 
+from lingoloop_common import tracing
 from lingoloop_common.blobs import Blobs
 from lingoloop_common.contracts.engines import Wishes
 from lingoloop_common.contracts.transcript import Segment, merge_channels, place_segments
 from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind
 from lingoloop_common.errors import Busy, WorkError
+from lingoloop_common.faults import told, unquoted
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.scratch import Scratch
 from lingoloop_common.store.database import BROKEN
@@ -140,7 +142,7 @@ class Elsewhere:
             raise
         except EngineError as error:
             # The operation goes on all the same: only a look was in vain.
-            log.warning("could not look at an operation; will try again", error=str(error))
+            log.warning("could not look at an operation; will try again", error=unquoted(error))
             look, least = Look(0.0), error.seconds if isinstance(error, ServerBusy) else 0.0
         else:
             least = 0.0
@@ -185,6 +187,7 @@ class Elsewhere:
             placed[0],
             round(row["age"] * 1000),
             slots=1,
+            traceparent=tracing.current().traceparent,
             counted=row["counted_samples"],
             language=look.language,
         )
@@ -206,7 +209,7 @@ class Elsewhere:
                     await self._end_twins(row["id"], row["name"])
                 await self._engine.forget(row["id"])
             except EngineError as error:
-                log.warning("an operation cannot be ended yet; will try again", error=str(error))
+                log.warning("an operation cannot be ended yet; will try again", error=unquoted(error))
                 if row["age"] < LEFT_LIMIT:
                     continue
             await self._rows.forget(row["id"])
@@ -219,7 +222,7 @@ class Elsewhere:
                 unknown = not isinstance(error, BROKEN)
                 log.warning(
                     "operations are left to a later pass",
-                    error=str(error) or type(error).__name__,
+                    error=told(error),
                     exc_info=unknown,
                 )
             await asyncio.sleep(LEFT_PAUSE)

@@ -43,7 +43,8 @@ RETURNING id
 SELECT EXISTS (SELECT FROM unit WHERE id = $1 AND attempt = $2 AND state = 'done')
 
 -- name: add_chunk
--- A cut: the ledger reaches further, and the chunk's unit can be claimed at once. Its cost counts each of the channels $10.
+-- A cut: the ledger reaches further, and the chunk's unit can be claimed at once. Its cost counts each of the channels $10;
+-- $12 is what its token carries.
 WITH ledger AS (
     UPDATE transcript_run SET
         planned_samples = $4, chunks_total = chunks_total + 1, units_left = units_left + 1, updated_at = now(),
@@ -61,7 +62,7 @@ WITH ledger AS (
 ), heard AS (
     INSERT INTO waveform (run_id, start_sample, pairs) SELECT $1, $3, $9 WHERE $9::bytea IS NOT NULL
 )
-INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM unit_row
+INSERT INTO outbox (message_id, lane, headers) SELECT gen_random_uuid(), lane, $12 FROM unit_row
 
 -- name: add_silence
 WITH ledger AS (

@@ -9,6 +9,7 @@ import structlog
 
 from lingoloop_common.contracts.engines import Abilities
 from lingoloop_common.contracts.units import UnitKind
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
@@ -97,6 +98,6 @@ class Heartbeat:
                 unknown = not isinstance(error, BROKEN)
                 log.warning(
                     "heartbeat failed; will try again",
-                    error=str(error) or type(error).__name__,
+                    error=told(error),
                     exc_info=unknown,
                 )

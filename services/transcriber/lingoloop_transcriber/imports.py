@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from lingoloop_common import tracing
 from lingoloop_common.contracts.units import plan_cost
 from lingoloop_common.errors import WorkError
 from lingoloop_common.store.database import Connection, Database
@@ -80,7 +81,9 @@ class Imports:
             run = await lock_run(connection, claim.run_id)
             await self._end(connection, claim)
             cost = plan_cost(small=False)
-            await connection.execute(SQL["fetched"], audio_id, size, sha256, claim.unit_id, new_id(), cost)
+            await connection.execute(
+                SQL["fetched"], audio_id, size, sha256, claim.unit_id, new_id(), cost, tracing.headers()
+            )
             await change_run(connection, run, Change())
 
     async def _end(self, connection: Connection, claim: Claim) -> None:

@@ -24,7 +24,8 @@ UPDATE owner_service s SET served = s.served - p.cost FROM put_off p WHERE s.lan
 SELECT id FROM audio WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: fetched
--- The recording is whole, its address forgotten, and its plan can be claimed at once. $4 the import's unit, $5 the plan's.
+-- The recording is whole, its address forgotten, and its plan can be claimed at once. $4 the import's unit, $5 the plan's, $7 what its
+-- token carries.
 WITH fetched AS (
     DELETE FROM import WHERE audio_id = $1 RETURNING content_type, filename
 ), known AS (
@@ -37,4 +38,4 @@ WITH fetched AS (
     SELECT $5, run_id, job_id, owner, lane, 'plan', 'ready', small, priority, 0, $6 FROM unit WHERE id = $4
     RETURNING lane
 )
-INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM planned
+INSERT INTO outbox (message_id, lane, headers) SELECT gen_random_uuid(), lane, $7 FROM planned

@@ -10,6 +10,7 @@ import structlog
 
 from lingoloop_common.broker import Delivery
 from lingoloop_common.contracts.units import UnitKind
+from lingoloop_common.faults import told
 from lingoloop_common.store.database import BROKEN
 from lingoloop_transcriber.claims import Claim
 
@@ -82,6 +83,6 @@ class Job:
             except BROKEN as error:
                 if loop.time() >= end or self.stopping.is_set() or self.stop.done():
                     raise GivenUp from error
-                log.warning("database is away; will try again", error=str(error) or type(error).__name__)
+                log.warning("database is away; will try again", error=told(error))
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 2)

@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from uuid import UUID
 
 import structlog
 
-from lingoloop_common import metrics
+from lingoloop_common import metrics, tracing
 from lingoloop_common.blobs import Blobs
 from lingoloop_common.broker import Broker, BrokerError, Consumer, Delivery
 from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
+from lingoloop_common.tracing import Kind
 from lingoloop_transcriber.attempts import Attempts, WorkRules
 from lingoloop_transcriber.claims import Claim, Claims
 from lingoloop_transcriber.elsewhere import Elsewhere
@@ -163,10 +164,10 @@ class Worker:
                     return
                 job.claim = claim
                 if not job.is_import:
-                    with _named(claim):
+                    with _named(job, claim):
                         await self._carry_out(job, claim, slot)
                     return
-            with _named(claim):
+            with _named(job, claim):
                 await self._fetch(job, claim)
         except GivenUp:
             # The database stayed away. The broker delivers the token again, and its unit is taken back with it.
@@ -189,6 +190,7 @@ class Worker:
             await job.until_it_works(lambda: self._imports.put_off(claim, place_pause()))
             return
         outcome = await self._attempts.outcome(job, claim, None)
+        _note(outcome)
         self._relay.tell()
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
         await job.settle(done=True)
@@ -201,12 +203,37 @@ class Worker:
         finally:
             self._busy.dec()
             self._relay.tell()
+        _note(outcome)
         metrics.UNITS_ENDED.labels(self._lane, claim.kind, outcome).inc()
         await job.settle(done=outcome != "handed_back")
 
 
-def _named(claim: Claim) -> contextlib.AbstractContextManager[object]:
-    """Let what is logged name the unit."""
-    return structlog.contextvars.bound_contextvars(
-        run_id=str(claim.run_id), unit_id=str(claim.unit_id), kind=claim.kind, attempt=claim.attempt
+@contextlib.contextmanager
+def _named(job: Job, claim: Claim) -> Iterator[None]:
+    """Let what is logged name the unit, and its work be a step of its run's trace.
+
+    The token is only linked: it says that some unit of the lane became ready, not which.
+    """
+    about = {"run_id": str(claim.run_id), "unit_id": str(claim.unit_id), "kind": claim.kind.value}
+    asked = {"request_id": claim.request_id} if claim.request_id else {}
+    step = tracing.span(
+        claim.kind,
+        kind=Kind.CONSUMER,
+        parent=claim.traceparent,
+        link=job.delivery.traceparent,
+        attributes={
+            **{f"lingoloop.{name}": value for name, value in about.items()},
+            "lingoloop.lane": claim.lane,
+            "lingoloop.attempt": claim.attempt,
+        },
     )
+    with structlog.contextvars.bound_contextvars(**about, **asked, attempt=claim.attempt), step:
+        yield
+
+
+def _note(outcome: str) -> None:
+    """Say how a unit's step ended."""
+    step = tracing.current()
+    step.note({"lingoloop.outcome": outcome})
+    if outcome in ("delayed", "failed"):
+        step.fail(outcome)

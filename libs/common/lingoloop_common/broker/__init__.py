@@ -28,6 +28,10 @@ class Delivery(Protocol):
     def redelivered(self) -> bool:
         """Whether it may have been delivered before."""
 
+    @property
+    def traceparent(self) -> str | None:
+        """The trace's context in which its unit became ready, if the token carries one."""
+
     async def ack(self) -> None:
         """The token has done its work."""
 
@@ -77,6 +81,9 @@ class Broker(Protocol):
     in_process: bool
     """Whether the queue lives and dies with this process."""
 
+    system: str
+    """What traces call it."""
+
     async def start(self) -> None:
         """Connect, waiting up to the start-up time-out; raise TimeoutError after it."""
 
@@ -86,7 +93,9 @@ class Broker(Protocol):
     async def check(self) -> None:
         """Raise BrokerError when publishing is not possible now."""
 
-    async def publish_token(self, lane: str, message_id: UUID) -> None:
+    async def publish_token(
+        self, lane: str, message_id: UUID, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Put a token into a lane's queue and wait for the confirm; raise BrokerError without one."""
 
     async def publish_event(

@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from lingoloop_common import metrics
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
@@ -87,9 +88,7 @@ class Link:
                 log.warning("connection to RabbitMQ broke", link=self._name)
             except Exception as error:
                 if not said:
-                    log.warning(
-                        "waiting for RabbitMQ", link=self._name, error=str(error) or type(error).__name__
-                    )
+                    log.warning("waiting for RabbitMQ", link=self._name, error=told(error))
                     said = True
             finally:
                 if self.up.is_set():

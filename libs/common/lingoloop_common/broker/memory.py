@@ -11,6 +11,7 @@ from lingoloop_common.broker import Consumer, EventFeed, EventMessage, OnDeliver
 @dataclass(slots=True)
 class _Token:
     message_id: UUID
+    traceparent: str | None
     redelivered: bool = False
 
 
@@ -50,6 +51,11 @@ class MemoryDelivery:
     def redelivered(self) -> bool:
         """Whether it was delivered before."""
         return self.token.redelivered
+
+    @property
+    def traceparent(self) -> str | None:
+        """The context that it carries."""
+        return self.token.traceparent
 
     async def ack(self) -> None:
         """Drop the token."""
@@ -135,7 +141,7 @@ class MemoryFeed:
 class MemoryBroker:
     """Everything in this process; the database fills the queues again after a restart."""
 
-    in_process = True
+    in_process, system = True, "memory"
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, _Queue] = defaultdict(_Queue)
@@ -152,10 +158,12 @@ class MemoryBroker:
     async def check(self) -> None:
         """Memory always takes one more."""
 
-    async def publish_token(self, lane: str, message_id: UUID) -> None:
+    async def publish_token(
+        self, lane: str, message_id: UUID, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Queue a token and hand out what can be."""
         queue = self._queues[lane]
-        queue.waiting.append(_Token(message_id))
+        queue.waiting.append(_Token(message_id, (headers or {}).get("traceparent")))
         queue.hand_out()
 
     async def publish_event(

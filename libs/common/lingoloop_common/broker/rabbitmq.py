@@ -35,7 +35,9 @@ from lingoloop_common.broker import (
     queue_name,
 )
 from lingoloop_common.broker.link import BROKEN, Link
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
+from lingoloop_common.tracing import read_traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,12 @@ class RabbitDelivery:
     message_id: UUID
     redelivered: bool
     out: set[UUID]
+
+    @property
+    def traceparent(self) -> str | None:
+        """The context that it carries."""
+        value = self.message.headers.get("traceparent")
+        return read_traceparent(value) if isinstance(value, str) else None
 
     async def ack(self) -> None:
         """Drop the token."""
@@ -200,7 +208,7 @@ class RabbitFeed:
                     raise ConnectionError("no connection to RabbitMQ")
                 await ask(self._queue, self._exchange)
         except BROKEN as error:
-            raise BrokerError(f"the events queue cannot be bound: {error}") from error
+            raise BrokerError(f"the events queue cannot be bound: {told(error)}") from error
 
     async def _set_up(self, connection: AbstractConnection) -> None:
         channel = await self._link.open_channel(connection)
@@ -228,7 +236,7 @@ class RabbitFeed:
 class RabbitBroker:
     """A RabbitMQ that this process publishes to and consumes from."""
 
-    in_process = False
+    in_process, system = False, "rabbitmq"
 
     def __init__(self, url: str, *, startup_timeout: float) -> None:
         self._url, self._startup_timeout = url, startup_timeout
@@ -262,9 +270,16 @@ class RabbitBroker:
             metrics.BROKER_BLOCKED.set(1)
             raise BrokerError("RabbitMQ blocks publishing: it is short of memory or disk") from None
 
-    async def publish_token(self, lane: str, message_id: UUID) -> None:
+    async def publish_token(
+        self, lane: str, message_id: UUID, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Put a token into a lane's queue."""
-        message = Message(b"", message_id=str(message_id), delivery_mode=DeliveryMode.PERSISTENT)
+        message = Message(
+            b"",
+            message_id=str(message_id),
+            headers=dict(headers or {}),
+            delivery_mode=DeliveryMode.PERSISTENT,
+        )
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 await self._link.up.wait()
@@ -275,7 +290,7 @@ class RabbitBroker:
         except BROKEN as error:
             # The queue may have been deleted by hand: declare it again at the next try.
             self._lanes.discard(lane)
-            raise BrokerError(f"a token for {lane} was not confirmed: {error!r}") from error
+            raise BrokerError(f"a token for {lane} was not confirmed: {told(error)}") from error
 
     async def publish_event(
         self, routing_key: str, message_id: UUID, headers: Mapping[str, str | int], body: bytes
@@ -289,7 +304,7 @@ class RabbitBroker:
                 await self._link.up.wait()
                 await self._exchange(self._events).publish(message, routing_key, mandatory=False)
         except BROKEN as error:
-            raise BrokerError(f"an event was not confirmed: {error!r}") from error
+            raise BrokerError(f"an event was not confirmed: {told(error)}") from error
 
     async def consume(self, lane: str, on_delivery: OnDelivery, *, limit: int) -> Consumer:
         """Join a lane's consumers."""
@@ -311,7 +326,7 @@ class RabbitBroker:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 return await self._declare(lane)
         except BROKEN as error:
-            raise BrokerError(f"the queue of {lane} does not answer: {error!r}") from error
+            raise BrokerError(f"the queue of {lane} does not answer: {told(error)}") from error
 
     async def recreate(self, lane: str) -> None:
         """Delete a lane's queue and declare it again."""
@@ -321,7 +336,7 @@ class RabbitBroker:
                 await asyncio.sleep(DELETED_PAUSE)
                 await declare_lane(channel, lane)
         except BROKEN as error:
-            raise BrokerError(f"the queue of {lane} cannot be made again: {error!r}") from error
+            raise BrokerError(f"the queue of {lane} cannot be made again: {told(error)}") from error
 
     async def _declare(self, lane: str) -> int:
         async with self._question() as channel:

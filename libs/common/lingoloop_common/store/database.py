@@ -9,6 +9,7 @@ import orjson
 import structlog
 
 from lingoloop_common import metrics
+from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 
 log = structlog.get_logger(__name__)
@@ -201,7 +202,7 @@ class Database:
                 if loop.time() >= end:
                     raise
             except (DatabaseRefuses, *BROKEN) as error:
-                log.warning("the database's guard is not taken yet", error=str(error) or type(error).__name__)
+                log.warning("the database's guard is not taken yet", error=told(error))
             await asyncio.sleep(0.5)
 
     async def _reach(self) -> "asyncpg.Connection[Any]":
@@ -215,7 +216,7 @@ class Database:
                 if loop.time() >= end:
                     raise TimeoutError(f"PostgreSQL (DATABASE_URL) cannot be reached: {error}") from error
                 if not said:
-                    log.warning("waiting for PostgreSQL", error=str(error))
+                    log.warning("waiting for PostgreSQL", error=told(error))
                     said = True
                 await asyncio.sleep(0.5)
             except asyncpg.PostgresError as error:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lingoloop_common import metrics
+from lingoloop_common import metrics, tracing
 from lingoloop_common.contracts import events
 from lingoloop_common.contracts.events import ErrorCause, RunDone, RunState, RunUpdated
 from lingoloop_common.contracts.progress import percent
@@ -52,7 +52,7 @@ class Change:
     """What happened to a run: units that ended, audio that was done, words that came.
 
     `retries` puts units back: `units_ended` and `units_failed` are then negative. An `error` stands as the run's first
-    cause, unless `replaces_error`.
+    cause, unless `replaces_error`. `traceparent` is the step that did it, where that is not the present one.
     """
 
     starts: bool = False
@@ -65,6 +65,7 @@ class Change:
     error: ErrorCause | None = None
     replaces_error: bool = False
     segments: list[Segment] | None = None
+    traceparent: str | None = None
 
 
 def total_ms(run: Row) -> int | None:
@@ -186,6 +187,10 @@ def _written(run: Row, row: Row, change: Change) -> tuple[Any, ...]:
         owner_seq=0,  # given by the statement
         at=row["now"],
     )
+    # Of several in one transaction each has its own; the row's is that of the request which the run goes back to.
+    traceparent = change.traceparent or tracing.current().traceparent or row["traceparent"]
+    if traceparent:
+        headers["traceparent"] = traceparent
     return (
         *(row[name] for name in WRITTEN),
         row["status"] != run["status"],

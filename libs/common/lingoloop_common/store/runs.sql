@@ -93,7 +93,7 @@ INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority,
 VALUES ($1, $2, $3, $4, $5, $6, 'ready', $7, $8, $9, $10)
 
 -- name: insert_token
-INSERT INTO outbox (message_id, lane) VALUES (gen_random_uuid(), $1)
+INSERT INTO outbox (message_id, lane, headers) VALUES (gen_random_uuid(), $1, $2)
 
 -- name: fail_unit
 -- Ends a unit for good, if it is still the caller's: `attempt` fences.
