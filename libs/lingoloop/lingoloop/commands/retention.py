@@ -41,7 +41,7 @@ def set_days(
     days: Annotated[int, typer.Argument(metavar="DAYS", min=0, max=36_500, help="0: for good.")],
     data: Data = None,
 ) -> None:
-    """Keep an owner's recordings for so many days after their last run's end; the gateways delete them within the hour after.
+    """Keep an owner's recordings for so many days after their last run's end. The gateways look each ten minutes.
 
     Examples:
     lingoloop retention set ann 30
