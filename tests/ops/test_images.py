@@ -126,6 +126,7 @@ async def test_a_fleet_of_them_takes_a_recording_and_gives_its_words(
         "GATEWAY_PORT": str(gateway),
         "NOTIFIER_PORT": str(notifier),
         "NOTIFIER_URL": f"http://127.0.0.1:{notifier}",
+        "TASKS_INLINE_PROCESSING": "1",
     }
     writable = {blobs: "/var/lib/lingoloop/blobs"}
 
@@ -137,26 +138,24 @@ async def test_a_fleet_of_them_takes_a_recording_and_gives_its_words(
     def logs() -> str:
         return "\n".join(f"--- {log.name}\n{log.read_text()[-2000:]}" for log in tmp_path.glob("*.log"))
 
+    async def ends_with(target: str, command: list[str]) -> int:
+        return await asyncio.to_thread(start(target, command).wait, 60)
+
     async def healthy(target: str) -> bool:
-        return (
-            await asyncio.to_thread(
-                start(target, images.settings(target)["Healthcheck"]["Test"][1:]).wait, 60
-            )
-            == 0
-        )
+        return await ends_with(target, images.settings(target)["Healthcheck"]["Test"][1:]) == 0
+
+    async def ready(target: str) -> bool:
+        async with httpx.AsyncClient() as http:
+            return (await http.get(f"http://127.0.0.1:{ops[target]}/readyz")).is_success
 
     assert not await healthy("gateway")
-    assert (
-        await asyncio.to_thread(start("gateway", ["python", "-m", "lingoloop_common.store.migrate"]).wait, 60)
-        == 0
-    ), logs()
+    assert await ends_with("gateway", ["python", "-m", "lingoloop_common.store.migrate"]) == 0, logs()
     services = {target: start(target) for target in TARGETS}
     try:
         for target in TARGETS:
             await eventually(partial(healthy, target), seconds=90)
-        assert (
-            await asyncio.to_thread(start("gateway", ["sh", "-c", "touch /app/x /x || exit 7"]).wait, 60) == 7
-        )
+            await eventually(partial(ready, target), seconds=90)
+        assert await ends_with("gateway", ["sh", "-c", "touch /app/x /x || exit 7"]) == 7
         token = Tokens(SECRET).sign("ann", SCOPE, issued_at=int(time.time()), ttl=3600)
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{gateway}", headers={"Authorization": f"Bearer {token}"}, timeout=60
