@@ -84,7 +84,7 @@ cluster-rules: setup ## make Kubernetes' alerts of Prometheus's: k8s/components/
 audit: setup ops-tools ## what comes with the code: known faults, secrets in files, licences
 	$(BIN)/python -m ops.supply_chain
 
-licences: setup ops-tools ## write docs/operations/licences.md again
+licences: setup ops-tools ## write docs/operations/licences.md and .zh.md again
 	$(BIN)/python -m ops.supply_chain licences
 
 .venv-ops/.done: ops/tools.lock

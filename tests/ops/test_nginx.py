@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 from tests.servers.nginx import PROGRAM, Nginx
 
 pytestmark = [
@@ -155,7 +155,8 @@ async def test_frames_come_from_the_notifier_one_by_one(front: Front, path: str)
         assert first == b"id: 1\n\n"
         front.behind.go.set()
         assert await asyncio.wait_for(response.content.readuntil(b"\n\n"), PATIENCE) == b"id: 2\n\n"
-    assert f'"GET {path}" 200' in front.logs
+    line = f'"GET {path}" 200'
+    await asyncio.to_thread(wait_until, lambda: line in front.logs, "the log")
     assert TOKEN not in front.logs
 
 
