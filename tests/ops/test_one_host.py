@@ -30,7 +30,8 @@ main=$(state transcriber@9465 MainPID)
 for slot in $(cat "/proc/$main/task/$main/children"); do kill -9 "$slot"; done
 run=$(upload -H "Authorization: Bearer $KEY" -F file=@examples/talk.ogg -F force=1 "https://$NAME/api/audios" |
   sed -E 's/.*"runId":"([^"]+)".*/\1/')
-upload -N "https://$NAME/api/runs/$run/events?access_token=$KEY" | tail -c 300
+upload -N "https://$NAME/api/runs/$run/events?access_token=$KEY" > frames.txt
+grep -o '"event":"done"' frames.txt
 upload -o words.txt "https://$NAME/api/runs/$run/export?fmt=txt&access_token=$KEY"
 [ "$(state transcriber@9465 MainPID)" = "$main" ]
 echo "words again: $(wc -w < words.txt)"
