@@ -18,7 +18,7 @@ WEB = $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prun
 CODE = $(wildcard libs services tests bench ops examples/engine)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools check fmt lock bench chaos clean dashboards images sbom env cluster-rules
+.PHONY: help setup install demo up web screenshots test test-all test-servers ops-check ops-test ops-tools audit licences check fmt lock bench chaos clean dashboards images sbom env cluster-rules
 
 help: ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -40,8 +40,7 @@ $(STAMP): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 
 install: ## install all of it for systemd's units: make install PREFIX=/opt/lingoloop
 	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r ops/images/lingoloop.lock -r ops/images/build.lock
+	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r ops/systemd/install.lock
 	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=./%)
 	$(PREFIX)/bin/python -m pip check
 
@@ -81,6 +80,12 @@ ops-tools: .venv-ops/.done ## install what the tests of the operators' files nee
 
 cluster-rules: setup ## make Kubernetes' alerts of Prometheus's: k8s/components/monitoring/rules.yaml
 	$(BIN)/python k8s/components/monitoring/rules.py
+
+audit: setup ops-tools ## what comes with the code: known faults, secrets in files, licences
+	$(BIN)/python -m ops.supply_chain
+
+licences: setup ops-tools ## write docs/operations/licences.md and .zh.md again
+	$(BIN)/python -m ops.supply_chain licences
 
 .venv-ops/.done: ops/tools.lock
 	$(PYTHON) -m venv .venv-ops
@@ -124,6 +129,8 @@ lock: ## pin requirements.in again (needs uv)
 	@for input in ops/images/*.in; do (set -x; \
 	  uv pip compile --universal --generate-hashes --no-annotate --python-version 3.13 --constraint requirements.lock \
 	  $(OURS:%=--no-emit-package %) --custom-compile-command "make lock" --quiet -o $${input%.in}.lock $$input) || exit 1; done
+	uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 -c requirements.lock \
+	  $(OURS:%=--no-emit-package %) --custom-compile-command "make lock" --quiet -o ops/systemd/install.lock ops/systemd/install.in
 
 bench: setup test-servers ## measure: make bench NAME=overhead
 	$(BIN)/python -m bench $(NAME)

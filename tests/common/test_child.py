@@ -44,6 +44,15 @@ async def test_it_gets_its_config_and_answers(child: Child) -> None:
     assert answer.raw == b"\x00\xff" * 1000
 
 
+async def test_when_memory_runs_out_it_is_ended_before_its_parent(child: Child) -> None:
+    await child.ask({"do": "echo", "say": 1})
+
+    def score(pid: object) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    assert score(child.pid) == 500 > score("self")
+
+
 async def test_it_does_one_thing_after_the_other(child: Child) -> None:
     said = [(await child.ask({"do": "echo", "say": number})).fields["said"] for number in range(20)]
     assert said == list(range(20))

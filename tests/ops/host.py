@@ -69,6 +69,7 @@ class Host:
         """Boot it, in a network of its own, type commands, and switch it off; return what they said."""
         home = self._root / "root"
         (home / "steps.sh").write_text(f"{STRICT}cd /usr/src/lingoloop\n{code}")
+        (home / "steps.log").unlink(missing_ok=True)
         unit = self._root / "etc/systemd/system/steps.service"
         unit.write_text(UNIT)
         wanted = unit.parent / "multi-user.target.wants/steps.service"

@@ -20,13 +20,21 @@ BEFORE_BOOT = 2
 PROMISES = r"""
 upload() { curl -sS --cacert /etc/lingoloop/tls/fullchain.pem --resolve "$NAME:443:127.0.0.1" "$@"; }
 state() { systemctl show --value -p "$2" "lingoloop-$1"; }
+becomes() {
+  for second in $(seq 120); do [ "$(state "$1" ActiveState)" != "$2" ] || return 0; sleep 1; done
+  echo "$1 is $(state "$1" ActiveState), not $2"; return 1
+}
 
 echo "= a slot that is killed is replaced, and the service goes on"
 main=$(state transcriber@9465 MainPID)
 for slot in $(cat "/proc/$main/task/$main/children"); do kill -9 "$slot"; done
-upload -H "Authorization: Bearer $KEY" -F file=@examples/talk.ogg -F force=1 "https://$NAME/api/audios" > again.json
+run=$(upload -H "Authorization: Bearer $KEY" -F file=@examples/talk.ogg -F force=1 "https://$NAME/api/audios" |
+  sed -E 's/.*"runId":"([^"]+)".*/\1/')
+upload -N "https://$NAME/api/runs/$run/events?access_token=$KEY" > frames.txt
+grep -o '"event":"done"' frames.txt
+upload -o words.txt "https://$NAME/api/runs/$run/export?fmt=txt&access_token=$KEY"
 [ "$(state transcriber@9465 MainPID)" = "$main" ]
-python3 -c "import json; print('words again:', len(json.load(open('again.json'))['text'].split()))"
+echo "words again: $(wc -w < words.txt)"
 
 echo "= an account without rights, and only folders of its own"
 mine=/proc/$main
@@ -37,10 +45,7 @@ nsenter -t "$main" -m -S "$(id -u lingoloop)" -G "$(id -g lingoloop)" sh -c '
   ! cat /etc/lingoloop.env 2>/dev/null'
 [ "$(stat -c %U:%a /var/lib/lingoloop-dumps)" = lingoloop:700 ]
 
-echo "= a stream through nginx comes from the notifier, and its token is in no log"
-run=$(python3 -c "import json; print(json.load(open('again.json'))['runId'])")
-upload -N "https://$NAME/api/runs/$run/events?access_token=$KEY" | tail -c 300
-upload -o /dev/null "https://$NAME/api/runs/$run/export?fmt=txt&access_token=$KEY"
+echo "= the token of a stream and of an export is in no log"
 grep -c "/api/runs/$run/events" /var/log/nginx/lingoloop.log
 ! grep -r -e "$KEY" -e access_token /var/log/nginx
 ! journalctl -o cat | grep -e "$KEY"
@@ -49,16 +54,16 @@ echo "= a stop drains and ends with 0; the target stops and starts them all"
 systemctl stop lingoloop-transcriber@9465
 echo "$(state transcriber@9465 Result) $(state transcriber@9465 ExecMainStatus)"
 systemctl stop lingoloop.target
-for unit in gateway notifier; do [ "$(state $unit ActiveState) $(state $unit ExecMainStatus)" = "inactive 0" ]; done
+for unit in gateway notifier; do becomes $unit inactive; [ "$(state $unit ExecMainStatus)" = 0 ]; done
 systemctl start lingoloop.target
-for unit in gateway notifier transcriber@9465; do [ "$(state $unit ActiveState)" = active ]; done
+for unit in gateway notifier transcriber@9465; do becomes $unit active; done
 
 echo "= wrong settings give up, instead of trying for ever"
 cp /etc/lingoloop.env kept.env
 sed -i 's/^AUTH_JWT_SECRET=.*/AUTH_JWT_SECRET=short/' /etc/lingoloop.env
 systemctl restart lingoloop-gateway
-for second in $(seq 120); do [ "$(state gateway ActiveState)" = failed ] && break; sleep 1; done
-echo "$(state gateway ActiveState) $(state gateway Result)"
+becomes gateway failed
+echo "gave up after $(state gateway NRestarts)"
 cp kept.env /etc/lingoloop.env
 systemctl reset-failed lingoloop-gateway
 systemctl start lingoloop-gateway
@@ -79,7 +84,7 @@ echo "= the one-process mode instead"
 rm /etc/systemd/system/lingoloop-.service.d/20-log-to-files.conf
 systemctl daemon-reload
 systemctl start lingoloop-up
-[ "$(state gateway ActiveState)" = inactive ]
+becomes gateway inactive
 for second in $(seq 120); do journalctl -u lingoloop-up -o cat | grep -q '^ready http' && break; sleep 1; done
 journalctl -u lingoloop-up -o cat | grep '^ready http'
 systemctl stop lingoloop-up
@@ -94,8 +99,8 @@ def test_a_bare_machine_becomes_one_that_transcribes(tmp_path: Path) -> None:
     host.install("\n".join(blocks[:BEFORE_BOOT]))
     said = host.boot("\n".join(blocks[BEFORE_BOOT:]) + PROMISES)
     print(said)
-    assert "words again: " in said
+    assert int(said.partition("words again: ")[2].split()[0]) > 100
     assert "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n" in said
     assert '"event":"done"' in said
     assert said.count("success 0") == 2
-    assert "failed start-limit-hit" in said
+    assert "gave up after " in said

@@ -27,9 +27,11 @@ class Nginx:
     Args:
         upstreams: addresses like `http://127.0.0.1:1234`; each gets one that stands for it, in `urls`.
         places: `location` blocks, for one more address, the last of `urls`.
+        servers: whole servers, with addresses of their own; `{folder}` in it is nginx's own.
     """
 
-    def __init__(self, *upstreams: str, places: str | None = None) -> None:
+    def __init__(self, *upstreams: str, places: str | None = None, servers: str = "") -> None:
+        self._servers = servers
         blocks = [f"location / {{ proxy_pass {url}; }}" for url in upstreams] + ([places] if places else [])
         self._places = {free_port(): block for block in blocks}
         self.urls = [f"http://127.0.0.1:{port}" for port in self._places]
@@ -74,4 +76,5 @@ class Nginx:
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         servers = "".join(SERVER.format(port=port, places=places) for port, places in self._places.items())
+        servers += self._servers.replace("{folder}", str(self.folder))
         return text.replace("http {", "http {" + temporary + servers, 1)

@@ -1,0 +1,1 @@
+"""What comes with the code: known faults, secrets, licences."""
