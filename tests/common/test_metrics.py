@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from lingoloop_common import metrics
+from lingoloop_common.errors import WORK_ERRORS
 from lingoloop_common.store.runs import stages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,13 @@ def test_codes_that_no_table_has_are_one() -> None:
     assert [metrics.known_code(code) for code in (None, "slot_died", "of a version to come")] == [
         "none", "slot_died", "other",
     ]  # fmt: skip
+
+
+def test_ends_of_runs_are_told_before_there_are_any() -> None:
+    """Else Prometheus does not see the first of each process rise, and `LingoLoopRunsFail` is blind to a fleet that is new."""
+    (ends,) = metrics.RUNS_ENDED.collect()
+    told = {(sample.labels["status"], sample.labels["code"]) for sample in ends.samples}
+    assert told >= {("succeeded", "none"), *(("failed", code) for code in (*WORK_ERRORS, metrics.OTHER))}
 
 
 def test_whatever_makes_work_ready_says_since_when() -> None:

@@ -134,6 +134,8 @@ async def test_what_happens_to_a_fleet_is_told_by_its_metrics(
         assert page.value("lingoloop_upload_bytes_total", way="tus") == path.stat().st_size
         assert page.value("lingoloop_units_ready", **LANE) == 4
         assert page.value("lingoloop_runs", status="queued") == 4
+        assert page.value("lingoloop_units_taken_back_total", **LANE) == 0
+        assert page.value("lingoloop_tokens_refilled_total", **LANE) == 0
         assert page.value("lingoloop_backlog_audio_seconds", **LANE) == pytest.approx(3 * SECONDS + 1, abs=1)
         assert 5 < page.total("lingoloop_oldest_ready_seconds", **LANE) < 60
         route = {"method": "POST", "route": "/api/audios"}

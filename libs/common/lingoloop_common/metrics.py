@@ -105,6 +105,10 @@ RUN_STAGE_SECONDS = Histogram(
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400),
 )
 RUNS_ENDED = Counter("lingoloop_runs_ended_total", "Runs whose end was written here.", ["status", "code"])
+RUNS_ENDED.labels("succeeded", "none")
+for code in (*WORK_ERRORS, OTHER):
+    # Told with 0, too: Prometheus cannot see the rise of what begins with 1, and in a fleet each process may fail one.
+    RUNS_ENDED.labels("failed", code)
 
 # --- HTTP
 

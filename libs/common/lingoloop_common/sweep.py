@@ -84,6 +84,8 @@ class Sweep:
             backlog = await self._heal(connection)
         if backlog is not None:
             for lane, counts in backlog.items():
+                metrics.UNITS_TAKEN_BACK.labels(lane)  # told with 0, too
+                metrics.TOKENS_REFILLED.labels(lane)
                 await self._refill(lane, counts)
             self._missing = {lane: count for lane, count in self._missing.items() if lane in backlog}
         self._relay.tell()  # rows that a crash left behind are sent by whoever is alive

@@ -68,6 +68,7 @@ class Worker:
         )
         self.pace = self._attempts.pace
         self._busy = metrics.SLOTS_BUSY.labels(lane)
+        metrics.UNITS_TAKEN_BACK.labels(lane)  # told with 0, too
         self._jobs: dict[UUID, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consumer: Consumer | None = None
