@@ -47,6 +47,51 @@ def test_alertmanager_takes_its_example_which_names_alerts_that_there_are() -> N
     assert set(re.findall(r"LingoLoop\w+", path.read_text())) <= ALERTS.keys()
 
 
+AWAY = {"alertname": "LingoLoopDependencyDown", "job": "gateway", "dependency": "broker"}
+FULL = {"alertname": "LingoLoopBrokerAlarm"}
+NO_ROOM = {"alertname": "LingoLoopDependencyDown", "job": "gateway", "dependency": "storage"}
+
+
+def followed(*names: str) -> list[dict[str, str]]:
+    return [{"alertname": f"LingoLoop{name}", "lane": "whisper.base"} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("cause", "what_follows"),
+    [
+        (AWAY, followed("NoWorker", "OutboxLag", "QueueDeep", "QueueOld", "EventsLate", "WebhooksLate")),
+        (FULL, followed("NoWorker", "OutboxLag", "QueueDeep", "QueueOld", "EventsLate", "WebhooksLate")),
+        (NO_ROOM, followed("StorageFails", "HttpErrors")),
+    ],
+    ids=["the broker is away", "the broker takes nothing", "the storage is away"],
+)
+def test_a_cause_is_told_once(cause: dict[str, str], what_follows: list[dict[str, str]]) -> None:
+    assert told([cause, *what_follows]) == [cause]
+
+
+def test_what_has_a_cause_of_its_own_is_told() -> None:
+    alerts = [AWAY, *followed("StorageFails", "DiskFull", "DeadLetters", "RunsFail")]
+    assert told(alerts) == alerts
+
+
+def told(firing: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return those of the alerts that Alertmanager sends on, by the example's inhibit rules."""
+    rules = yaml.safe_load((OPS / "alertmanager.yml").read_text())["inhibit_rules"]
+
+    def matches(alert: dict[str, str], matchers: list[str]) -> bool:
+        parts = [re.fullmatch(r'(\w+)=~?"(.*)"', matcher) for matcher in matchers]
+        return all(part and re.fullmatch(part[2], alert.get(part[1], "")) for part in parts)
+
+    def hidden(alert: dict[str, str], rule: dict[str, Any]) -> bool:
+        return matches(alert, rule["target_matchers"]) and any(
+            matches(other, rule["source_matchers"])
+            and all(alert.get(label) == other.get(label) for label in rule.get("equal", []))
+            for other in firing
+        )
+
+    return [alert for alert in firing if not any(hidden(alert, rule) for rule in rules)]
+
+
 @pytest.mark.parametrize("path", sorted((OPS / "tests").glob("*.yml")), ids=lambda path: path.stem)
 def test_rules_say_what_they_should(path: Path) -> None:
     promtool("test", "rules", path)
