@@ -49,6 +49,8 @@ FROM_ELSEWHERE = {
 }
 THEIRS = {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 """Read by the clients of Amazon and OpenTelemetry."""
+SECRET = re.compile("PASS|SECRET|_KEY|DATABASE_URL|BROKER_URL")
+"""In names of settings that nobody may read."""
 STOPPING = 20
 """Seconds that a service needs at its end beside the grace period, as docs/operations/failures.md says."""
 SPREAD = ("gateway", "notifier")
@@ -127,12 +129,27 @@ def test_what_is_taken_from_secrets_and_settings_is_there(name: str) -> None:
     if not made.all("Secret"):
         known |= {("Secret", secret): keys for secret, keys in FROM_ELSEWHERE.items()}
     for thing in made.workloads:
-        for kind, named, key, _ in references(thing):
+        for kind, named, key, optional in references(thing):
             assert (kind, named) in known
-            assert key is None or key in known[kind, named] or key in THEIRS
+            assert (
+                key is None
+                or key in known[kind, named]
+                or (optional and (key in THEIRS or key in names_in_the_guide()))
+            )
     assert all(re.search(r"-[a-z0-9]{10}$", named) for kind, named in known if kind == "ConfigMap"), (
         "a change of settings must start pods anew"
     )
+
+
+@ways
+@pytest.mark.parametrize("service", SETTINGS)
+def test_what_is_secret_comes_from_the_secret(name: str, service: str) -> None:
+    own = env_of(cluster(name).services[service])
+    for entry, services in names_in_the_guide().items():
+        if SECRET.search(entry) and services & {service, "all"}:
+            assert "secretKeyRef" in own[entry]["valueFrom"], (
+                "else it could only be put among the settings, for all to read"
+            )
 
 
 @ways
@@ -141,7 +158,7 @@ def test_no_secret_is_written_down(name: str) -> None:
     assert bool(made.all("Secret")) == (WAYS[name][0] == "dev")
     for thing in made.workloads:
         for entry in container_of(thing).get("env", []):
-            if re.search("PASS|SECRET|_KEY|DATABASE_URL|BROKER_URL", entry["name"]):
+            if SECRET.search(entry["name"]):
                 assert "valueFrom" in entry, entry["name"]
 
 
