@@ -54,7 +54,11 @@ SECRET = re.compile("PASS|SECRET|_KEY|DATABASE_URL|BROKER_URL")
 STOPPING = 20
 """Seconds that a service needs at its end beside the grace period, as docs/operations/failures.md says."""
 SPREAD = ("gateway", "notifier")
-OPERATED = {"rabbitmq": {"app.kubernetes.io/name": "rabbitmq"}, "postgres": {"cnpg.io/cluster": "postgres"}}
+OPERATED = {
+    "rabbitmq": {"app.kubernetes.io/name": "rabbitmq", "app.kubernetes.io/component": "rabbitmq"},
+    "postgres": {"cnpg.io/cluster": "postgres"},
+}
+"""What the operators label the pods with that they make for us."""
 
 ways = pytest.mark.parametrize("name", WAYS)
 whole = pytest.mark.parametrize("name", [name for name in WAYS if name != "base"])
@@ -115,6 +119,18 @@ def test_every_pod_selector_finds_something(name: str) -> None:
             assert monitor["spec"]["endpoints"][0]["port"] in [
                 port["name"] for port in service["spec"]["ports"]
             ]
+
+
+@ways
+def test_a_rabbitmq_of_the_operator_is_scraped_as_the_rules_know_it(name: str) -> None:
+    made = cluster(name)
+    monitors = made.all("PodMonitor")
+    assert bool(monitors) == bool(made.all("ServiceMonitor"))
+    for monitor in monitors:
+        assert selects(monitor["spec"]["selector"], OPERATED["rabbitmq"])
+        assert OPERATED["rabbitmq"][monitor["spec"]["jobLabel"]] == "rabbitmq"
+        for thing in made.workloads:
+            assert not selects(monitor["spec"]["selector"], labels(thing)), "it has no such port"
 
 
 @ways
