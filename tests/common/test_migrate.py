@@ -125,6 +125,28 @@ async def test_a_migration_gives_up_on_a_table_that_stays_in_use_and_leaves_noth
     assert await connection.fetchval("SELECT to_regclass('other')") is None
 
 
+async def test_a_migration_that_meets_a_service_across_two_tables_tries_again(
+    connection: "asyncpg.Connection[asyncpg.Record]", database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(connection)
+    two = Migration(9998, "9998_two", "ALTER TABLE unit ADD one int; ALTER TABLE job ADD two int")
+    more = [*migrations(), two]
+    monkeypatch.setattr(module, "migrations", lambda: more)
+    monkeypatch.setattr(module, "PAUSE", 0.1)
+    await connection.execute("SET deadlock_timeout = '300ms'")  # it is the one that PostgreSQL breaks off
+    service, watch = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    try:
+        await service.execute("BEGIN; SELECT FROM job")
+        migrating = asyncio.create_task(migrate(connection))
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'job'::regclass AND NOT granted)"
+        await eventually(lambda: watch.fetchval(waits))
+        await service.execute("SELECT FROM unit; COMMIT")
+        assert await asyncio.wait_for(migrating, 20) == ["9998_two"]
+    finally:
+        await service.close()
+        await watch.close()
+
+
 async def test_the_document_s_statements_run_as_written(
     connection: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:

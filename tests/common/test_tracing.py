@@ -6,9 +6,11 @@ import sys
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from lingoloop_common import tracing
-from lingoloop_common.tracing import is_wanted, read_traceparent, why_not
+from lingoloop_common.lifecycle import running
+from lingoloop_common.tracing import Tracing, is_wanted, read_traceparent, why_not
 
 TRACE, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{STEP}-01"
@@ -59,6 +61,17 @@ def test_what_stands_in_the_way_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     assert "4318" in str(why_not(ON | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "lingoloop-common[otel]" in str(why_not(ON))
+
+
+async def test_a_value_that_opentelemetry_refuses_is_said_and_keeps_no_service_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", ON["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0")
+    with capture_logs() as said:
+        async with running([Tracing("gateway")]):
+            assert not tracing.is_on()
+    assert [line["event"] for line in said] == ["no traces are sent"]
 
 
 def test_without_a_collector_nothing_of_opentelemetry_is_imported() -> None:

@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
+from lingoloop_common.faults import told
+
 log = structlog.get_logger(__name__)
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -212,9 +214,12 @@ class Tracing:
         if problem := why_not(os.environ):
             log.warning("no traces are sent", reason=problem)
         elif is_wanted(os.environ):
-            from lingoloop_common.spans import OpenTelemetry  # noqa: PLC0415  (imported only where it is used)
+            try:
+                from lingoloop_common.spans import OpenTelemetry  # noqa: PLC0415  (imported only where it is used)
 
-            _recorder = OpenTelemetry(self._service)
+                _recorder = OpenTelemetry(self._service)
+            except Exception as error:  # of some of its variables it takes any value, of others it does not
+                log.warning("no traces are sent", reason=told(error), exc_info=True)
 
     async def stop(self) -> None:
         """Send what waits, if that takes no longer than a moment."""

@@ -30,7 +30,7 @@ class Lifetimes:
         """Delete all recordings that are kept no longer, if it is time to look again."""
         if time.monotonic() < self._look_at:
             return
-        while await self._drop_batch() == BATCH:
+        while await self._drop_batch():
             pass
         self._look_at = time.monotonic() + PAUSE
 

@@ -9,6 +9,7 @@ from prometheus_client import Gauge, generate_latest
 
 from lingoloop_common import metrics
 from lingoloop_common.errors import WORK_ERRORS
+from lingoloop_common.faults import told
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Row
@@ -62,7 +63,7 @@ class State:
             async with self._database.pool.acquire(timeout=PATIENCE) as connection:
                 rows = await connection.fetch(SQL["state"], list(WORK_ERRORS), timeout=PATIENCE)
         except BROKEN as error:
-            log.warning("the state cannot be told", error=str(error) or type(error).__name__)
+            log.warning("the state cannot be told", error=told(error))
             return b""
         _tell(rows)
         return generate_latest(metrics.STATE)

@@ -148,7 +148,7 @@ async def _apply_one(connection: Connection, migration: Migration) -> None:
                     migration.checksum,
                 )
             return
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             log.warning("a migration waits for a table that is in use; will try again", name=migration.name)
         await asyncio.sleep(PAUSE)
     raise MigrationError(
