@@ -47,6 +47,7 @@ class Control:
             Problem: `not_found`, or `conflict` when it has not failed.
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["hold_audio"], run_id)
             run = await self._lock(connection, run_id, owner)
             if run["status"] != RunStatus.FAILED:
                 raise Problem(
@@ -59,6 +60,7 @@ class Control:
         """Put back units of a run that failed for good; return how many still had failed."""
         try:
             async with self._database.pool.acquire() as connection, connection.transaction():
+                await connection.execute(SQL["hold_audio"], run_id)
                 run = await lock_run(connection, run_id)
                 # Speakers that are told apart once the rest is there come along with it.
                 revived = min(len(unit_ids), await self._revive(connection, run, unit_ids))

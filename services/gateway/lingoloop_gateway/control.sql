@@ -24,6 +24,10 @@ SELECT run_id, count(*) AS ended FROM canceled GROUP BY run_id
 -- name: open_job
 SELECT id FROM job WHERE run_id = $1 AND status IN ('queued', 'processing')
 
+-- name: hold_audio
+-- Before its run, as whoever deletes it: a row that is written twice in a transaction has its keys looked up again.
+SELECT FROM audio WHERE id = (SELECT audio_id FROM transcript_run WHERE id = $1) FOR KEY SHARE
+
 -- name: another_job
 -- A retry is a new job of the same run, and of the same kind as the one before; what it does goes back to this request.
 WITH asked AS (
