@@ -4,6 +4,7 @@ With xdist the controller owns both servers and tells the workers their ports; w
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 import uuid
@@ -19,6 +20,9 @@ import pytest
 from lingoloop_common.store.migrate import migrate
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitServer
+
+# Before any test loads gRPC: servers are forked, to run as somebody else, and its handlers would crash those children.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 SERVERS = pytest.StashKey[ExitStack]()
 PORTS = pytest.StashKey[dict[str, int]]()

@@ -66,7 +66,7 @@ async def test_while_its_run_is_committed(idle_world: World, monkeypatch: pytest
     before = idle_world.stored()
     await go_away(idle_world, owner, reached)
     go_on.set()
-    await eventually(lambda: idle_world.count("transcript_run", owner), seconds=5)
+    await eventually(lambda: idle_world.count("transcript_run", owner))
     blobs = await idle_world.database.pool.fetch("SELECT blob FROM audio WHERE owner = $1", owner)
     assert idle_world.stored() - before == {row["blob"] for row in blobs}
 

@@ -48,7 +48,7 @@ class Told:
         return [event.delta for event in self.events if event.type == "transcript.text.delta"]
 
     async def until(self, *deltas: str) -> None:
-        await eventually(lambda: self.deltas() == list(deltas), seconds=5)
+        await eventually(lambda: self.deltas() == list(deltas))
 
 
 class TestStream:

@@ -259,4 +259,4 @@ async def test_a_client_that_goes_away_after_its_last_byte_leaves_a_whole_run_or
         blobs = await idle_world.database.pool.fetch("SELECT blob FROM audio WHERE owner = $1", owner)
         return idle_world.stored() - before == {row["blob"] for row in blobs}
 
-    await eventually(whole, seconds=5)
+    await eventually(whole)

@@ -140,7 +140,7 @@ class World:
         """What is refused within the block leaves neither a file nor a row."""
         before = self.stored()
         yield
-        await eventually(lambda: self.stored() <= before, seconds=5)
+        await eventually(lambda: self.stored() <= before)
         assert await self.count("audio", owner) == 0
         assert await self.count("transcript_run", owner) == 0
 

@@ -115,7 +115,7 @@ async def test_each_error_means_what_it_means(google: FakeGoogle, code: int, kin
 
 
 async def test_it_is_asked_again_when_google_says(google: FakeGoogle) -> None:
-    for said, kept in ((7.25, 7.25), (None, 30.0), (86_400, 600.0)):
+    for said, kept in ((7.25, 7.25), (None, 30.0), (86_400, 3600.0)):
         google.failing["Recognize"].append(status(code_pb2.RESOURCE_EXHAUSTED, "quota", retry_after=said))
         with pytest.raises(ServerBusy) as busy:
             await transcribe(Wishes())

@@ -19,6 +19,9 @@ import asyncpg
 from lingoloop.postgres_programs import candidates, copy_beside
 from lingoloop.postmaster import read_pid_file, serves
 
+# As root the server is forked, to run as somebody else; where gRPC was loaded before, its handlers would crash that child.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 USER = DATABASE = "lingoloop"
 
 START_SECONDS = 120

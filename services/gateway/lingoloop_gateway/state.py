@@ -21,7 +21,7 @@ SQL = load_queries(__package__, "state.sql")
 FRESH = 5.0
 """Seconds for which what was read is told again: several Prometheus servers cost no more than one."""
 
-PATIENCE = 2.0
+PATIENCE = 4.0
 """Seconds that the database has to answer."""
 
 GAUGES: dict[str, Gauge] = {
