@@ -39,7 +39,7 @@ async def test_a_stream_is_passed_on_byte_for_byte_with_its_headers(world: World
     direct, passed = await both(world, f"/api/runs/{run_id}/events{named}", headers)
     assert passed.status_code == direct.status_code == 200
     assert passed.content == direct.content
-    assert passed.content.count(b"id: ") >= 6
+    assert passed.content.count(b"id: ") >= 4  # how many depends on what is committed together
     assert [passed.headers.get(name) for name in PASSED] == [direct.headers.get(name) for name in PASSED]
     assert passed.headers["Content-Type"] == "text/event-stream"
     assert "Content-Encoding" not in passed.headers
