@@ -126,7 +126,7 @@ async def test_what_a_unit_starts_serves_and_ends_in_time(
     program, command = start.split()
     assert program == PROGRAM
     environment = {
-        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH")},
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         **settings(tmp_path / "env"),
         "DATABASE_URL": migrated_url,
         "BROKER_URL": rabbitmq_url,
