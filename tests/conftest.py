@@ -24,6 +24,7 @@ from tests.servers.rabbitmq import RabbitServer
 # Before any test loads gRPC: servers are forked, to run as somebody else, and its handlers would crash those children.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+JOURNEYS = Path(__file__).parent / "web"
 SERVERS = pytest.StashKey[ExitStack]()
 PORTS = pytest.StashKey[dict[str, int]]()
 
@@ -44,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "rabbitmq": rabbitmq.port,
         "rabbitmq_admin": rabbitmq.admin_port,
     }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser's journeys first: at the end, one worker would be at them for minutes beside an idle one."""
+    items.sort(key=lambda item: JOURNEYS not in item.path.parents)
 
 
 @pytest.hookimpl(optionalhook=True)
