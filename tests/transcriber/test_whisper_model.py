@@ -49,21 +49,22 @@ async def test_a_slot_with_a_damaged_model_does_not_start_and_says_why(tmp_path:
 
 @pytest.mark.skipif(not packaged_folders("tiny.en"), reason="no Whisper model here")
 @pytest.mark.parametrize(
-    ("name", "damaged"),
+    ("name", "damaged", "told"),
     [
-        ("vocabulary.txt", b""),
-        ("config.json", b"{}"),
-        ("tokenizer.json", b'{"model": {"type": "BPE", "vocab": {}, "merges": []}}'),
+        ("vocabulary.txt", b"", ""),
+        ("config.json", b"{}", "config.json lacks alignment_heads"),
+        ("config.json", b"[]", "config.json lacks"),
+        ("tokenizer.json", b'{"model": {"type": "BPE", "vocab": {}, "merges": []}}', "its tokenizer.json"),
     ],
 )
 def test_a_model_with_a_small_file_that_is_damaged_is_not_used(
-    tmp_path: Path, name: str, damaged: bytes
+    tmp_path: Path, name: str, damaged: bytes, told: str
 ) -> None:
     [folder] = packaged_folders("tiny.en")
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     load_decoder(str(tmp_path))
     (tmp_path / name).write_bytes(damaged)
-    with pytest.raises(EngineError, match=r"cannot be loaded on .*if it is damaged, get it again"):
+    with pytest.raises(EngineError, match=rf"cannot be loaded on .*{told}.*if it is damaged, get it again"):
         load_decoder(str(tmp_path))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import ctranslate2
 import numpy as np
+import orjson
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from faster_whisper.transcribe import merge_punctuations
@@ -45,6 +46,9 @@ BEAM = 3
 LOOP_TOKENS_MOST = 12
 LOOP_REPEATS = 4
 """A loop is a phrase of up to so many tokens that is said so often in a row: greedy decoders get caught in them."""
+
+CONFIGURED = {"suppress_ids", "suppress_ids_begin", "lang_ids", "alignment_heads"}
+"""What CTranslate2 reads of `config.json` without a look whether it is there: what it then finds may end the process."""
 
 PREPENDED, APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it, and to the one before it."""
@@ -93,6 +97,8 @@ class Decoder:
     """
 
     def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "int8") -> None:
+        if lacking := CONFIGURED.difference(orjson.loads((folder / "config.json").read_bytes())):
+            raise ValueError(f"its config.json lacks {', '.join(sorted(lacking))}")
         self._model = ctranslate2.models.Whisper(
             str(folder), device=device, compute_type=compute_type, inter_threads=1, intra_threads=1
         )
