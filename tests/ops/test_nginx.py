@@ -87,17 +87,17 @@ def certificate(folder: Path) -> None:
 def configuration(tls: Path, gateway: int, notifier: int, https: int, http: int) -> str:
     """Return the file as it is, with other ports and places."""
     text = re.sub(r"^.*listen \[::\].*\n", "", CONF.read_text(), flags=re.MULTILINE)
-    for old, new in (
-        ("listen 443", f"listen 127.0.0.1:{https}"),
-        ("listen 80", f"listen 127.0.0.1:{http}"),
-        ("127.0.0.1:3002", f"127.0.0.1:{gateway}"),
-        ("127.0.0.1:3003", f"127.0.0.1:{notifier}"),
-        ("/etc/lingoloop/tls", str(tls)),
-        ("/var/log/nginx", "{folder}"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    return text
+    here = {
+        "listen 443": f"listen 127.0.0.1:{https}",
+        "listen 80": f"listen 127.0.0.1:{http}",
+        "127.0.0.1:3002": f"127.0.0.1:{gateway}",
+        "127.0.0.1:3003": f"127.0.0.1:{notifier}",
+        "/etc/lingoloop/tls": str(tls),
+        "/var/log/nginx": "{folder}",
+    }
+    assert all(there in text for there in here)
+    # In one go: a free port may begin with one of those.
+    return re.sub("|".join(here), lambda found: here[found[0]], text)
 
 
 async def serve(app: web.Application, port: int) -> web.AppRunner:
