@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from lingoloop.client import ApiError
 from lingoloop.folder import DataFolder
-from lingoloop.one_process import Options, one_process
 from lingoloop.show import stderr
 from lingoloop_common.auth import Tokens
 
@@ -55,6 +54,9 @@ async def find_server(
             )
         yield Server(running.url, local_token(folder))
     elif start:
+        # All services, which other commands need not wait for.
+        from lingoloop.one_process import Options, one_process  # noqa: PLC0415
+
         with folder:
             stderr.print("[dim]starting…[/dim]")
             options = Options(port=0, ops=False, grace_ms=GRACE_MS, chosen=chosen or {})

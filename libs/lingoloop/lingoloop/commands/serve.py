@@ -11,7 +11,6 @@ import typer
 
 from lingoloop.command import EXIT_DONE, EXIT_WRONG_USE, Data, data_folder, fail, run
 from lingoloop.folder import DataFolder
-from lingoloop.one_process import Options, one_process
 from lingoloop.server import LOCAL, SCOPE
 from lingoloop_common.lifecycle import exit_code
 from lingoloop_common.store.migrate import migrate_at
@@ -29,6 +28,8 @@ def up(
 
 
 async def _up(folder: DataFolder, port: int) -> int:
+    from lingoloop.one_process import Options, one_process  # noqa: PLC0415  (all services, which other commands need not wait for)
+
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
