@@ -1,5 +1,7 @@
 """Speech is cut into windows in its pauses, and what no word covers is found. Also: words become segments."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,16 @@ from lingoloop_common.contracts.units import SAMPLE_RATE
 from lingoloop_transcriber import split
 from lingoloop_transcriber.engines.decoder import LOOP_REPEATS, find_loop
 from lingoloop_transcriber.engines.sentences import LONG, TOO_LONG, make_segments
-from lingoloop_transcriber.engines.speech import LONGEST, Span, extent, halve, make_windows, missed_speech
+from lingoloop_transcriber.engines.speech import (
+    LONGEST,
+    Span,
+    extent,
+    halve,
+    make_windows,
+    missed_speech,
+    with_found,
+    with_margins,
+)
 
 
 def spans(*edges: float) -> list[Span]:
@@ -18,6 +29,11 @@ def spans(*edges: float) -> list[Span]:
 
 def word(start: float, end: float, text: str = " word") -> Word:
     return Word(word=text, start=start, end=end, confidence=0.5)
+
+
+def said(start: int, end: int) -> list[Word]:
+    """Return words of half a second, one after the other."""
+    return [word(half / 2, (half + 1) / 2) for half in range(2 * start, 2 * end)]
 
 
 speech_of_a_chunk = st.lists(st.tuples(st.floats(0.2, 9), st.floats(0.2, 3)), max_size=12).map(
@@ -87,6 +103,58 @@ def test_what_follows_closely_is_looked_at_with_it() -> None:
 
 def test_what_is_short_is_a_breath() -> None:
     assert missed_speech(spans(0, 0.9, 5, 5.8), [], least=1.0) == []
+
+
+def test_what_is_missed_in_a_sentence_is_heard_again_with_all_of_it() -> None:
+    speech = spans(0, 10, 11, 14, 15, 25)
+    words = [*said(0, 10), word(11.0, 11.4), *said(15, 25)]
+    assert missed_speech(speech, words, least=1.0) == [speech[1:2]]
+
+
+def test_a_sentence_that_is_most_of_what_was_heard_is_not_heard_again_as_it_was() -> None:
+    [[part]] = missed_speech(spans(0, 6, 7, 8), [*said(0, 3), *said(7, 8)], least=1.0)
+    assert part.start > 3
+
+
+def test_what_is_missed_twice_in_a_sentence_is_heard_again_once() -> None:
+    speech = spans(0, 9, 10, 30)
+    words = [word(4.0, 4.4), *said(10, 30)]
+    assert missed_speech(speech, words, least=1.0) == [speech[:1]]
+
+
+@pytest.mark.parametrize(
+    ("speech", "window", "around"),
+    [
+        pytest.param((2, 3), (2, 3), (1.5, 3.5), id="nobody else speaks"),
+        pytest.param((0.3, 3), (0.3, 3), (0, 3.5), id="the chunk begins"),
+        pytest.param((0, 4.6, 5, 6, 6.4, 9), (5, 6), (4.6, 6.4), id="others speak a moment before and after"),
+        pytest.param((0, 4.9, 5, 6, 6.1, 9), (5, 6), (4.8, 6.2), id="others speak at once"),
+        pytest.param((20, 30), (20, 25), (19.5, 25.2), id="the first half"),
+        pytest.param((20, 30), (25, 30), (24.8, 30.5), id="the second half"),
+    ],
+)
+def test_margins_end_where_others_speak(
+    speech: Sequence[float], window: Sequence[float], around: Sequence[float]
+) -> None:
+    found = with_margins(spans(*window), spans(*speech))
+    assert (found.start, found.end) == pytest.approx(around)
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        pytest.param([], ["a", "b", "c", "d"], id="nothing"),
+        pytest.param([(2.1, 2.9, "x")], ["a", "b", "c", "d"], id="no more than there was"),
+        pytest.param([(2.0, 2.4, "x"), (2.5, 2.9, "y")], ["a", "x", "y", "c", "d"], id="more"),
+    ],
+)
+def test_what_is_found_takes_the_place_of_what_is_inside(
+    found: list[tuple[float, float, str]], kept: list[str]
+) -> None:
+    words = [word(0, 2.5, "a"), word(2.05, 3.05, "b"), word(2.8, 3.3, "c"), word(4, 5, "d")]
+    merged = with_found(words, Span(2, 3), [word(*each) for each in found])
+    assert sorted(each.word for each in merged) == sorted(kept)
+    assert merged == sorted(merged, key=lambda each: each.start)
 
 
 def test_silence_without_words_is_not_missed() -> None:

@@ -210,7 +210,7 @@ def test_hot_words_are_heard_where_they_are_said(whisper: Whisper) -> None:
     [chinese] = shared_clips(language="zh")
     assert "房地产" not in text_of(hear(whisper, chinese.samples, "zh"))
     text = text_of(hear(whisper, chinese.samples, "zh", hotwords=["房地产", "中介"]))
-    assert text.replace("、", "") == chinese.words
+    assert text.translate(str.maketrans("", "", "、，")) == chinese.words
 
 
 def test_hot_words_that_nobody_says_change_nothing(whisper: Whisper) -> None:

@@ -1,6 +1,6 @@
 """Where somebody speaks in a chunk, how that is cut into windows, and which of it no word covers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -16,6 +16,18 @@ LONGEST = 28.0
 VOICE_ACTIVITY = VadOptions(
     threshold=0.5, min_silence_duration_ms=160, speech_pad_ms=100, max_speech_duration_s=LONGEST
 )
+
+MARGIN = 0.2
+"""Seconds of sound kept around speech, whatever is in them."""
+
+ROOM = 0.5
+"""Seconds of sound kept around speech where nobody else speaks: at an edge that is cut close, words are mistaken."""
+
+WIDENED_MOST = 0.5
+"""Share of what was heard at once that is heard again around missed speech; more would be heard as it was before."""
+
+INSIDE = 0.1
+"""Seconds by which a word may stand out of a stretch that it belongs to."""
 
 PART_LEAST = 0.2
 """Seconds that a part without a word lasts, at least."""
@@ -102,6 +114,24 @@ def make_windows(speech: Sequence[Span]) -> list[Sequence[Span]]:
     return [*make_windows(speech[:at]), *make_windows(speech[at:])]
 
 
+def with_margins(window: Sequence[Span], speech: Sequence[Span]) -> Span:
+    """Return the stretch of sound that a window is decoded from.
+
+    Args:
+        window: spans of `speech`, or parts of them.
+        speech: all of the chunk, in order.
+    """
+    said = extent(window)
+    before = max((span.end for span in speech if span.start < said.start), default=0.0)
+    after = min(
+        (max(span.start, said.end) for span in speech if span.end > said.end), default=said.end + ROOM
+    )
+    return Span(
+        max(0.0, min(said.start - MARGIN, max(said.start - ROOM, before))),
+        max(said.end + MARGIN, min(said.end + ROOM, after)),
+    )
+
+
 def halve(speech: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
     """Cut a window in two: in its best pause, or in the middle where there is none."""
     if len(speech) > 1:
@@ -125,6 +155,8 @@ def _best_pause(speech: Sequence[Span]) -> int:
 def missed_speech(speech: Sequence[Span], words: Sequence[Word], *, least: float) -> list[Sequence[Span]]:
     """Return windows of the parts of `speech` that no word covers; near ones without a word between belong together.
 
+    A window is all that is said without a pause around such parts, where that is short: a part of a sentence is not understood.
+
     Args:
         speech: in order, without overlap.
         words: in order.
@@ -142,12 +174,30 @@ def missed_speech(speech: Sequence[Span], words: Sequence[Word], *, least: float
             groups[-1].append(part)
         else:
             groups.append([part])
-    return [
-        window
-        for group in groups
-        if sum(part.seconds for part in group) >= least
-        for window in make_windows(group)
-    ]
+    windows: list[Sequence[Span]] = []
+    for group in groups:
+        if sum(part.seconds for part in group) >= least:
+            windows += [_widened(window, speech) for window in make_windows(group)]
+    return [window for place, window in enumerate(windows) if window not in windows[:place]]
+
+
+def _widened(window: Sequence[Span], speech: Sequence[Span]) -> Sequence[Span]:
+    missed = extent(window)
+    said = [span for span in speech if span.end > missed.start and span.start < missed.end]
+    return said if extent(said).seconds <= WIDENED_MOST * extent(speech).seconds else window
+
+
+def with_found(words: Sequence[Word], where: Span, found: Sequence[Word]) -> list[Word]:
+    """Return the words with those that another look found in a stretch, in place of those that it had, if these were fewer."""
+    had = [where.start - INSIDE <= word.start and word.end <= where.end + INSIDE for word in words]
+    if len(found) <= sum(had):
+        return list(words)
+    return in_order([*(word for word, there in zip(words, had, strict=True) if not there), *found])
+
+
+def in_order(words: Iterable[Word]) -> list[Word]:
+    """Return words by when they begin."""
+    return sorted(words, key=lambda word: word.start)
 
 
 def _uncovered(speech: Sequence[Span], covers: Sequence[Span]) -> list[Span]:

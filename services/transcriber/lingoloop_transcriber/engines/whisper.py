@@ -1,6 +1,7 @@
 """`whisper`: a chunk's speech becomes timed words; what was heard but not written is tried again on its own."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lingoloop_common.contracts.engines import MULTI, Abilities, Ability, Wishes
@@ -8,14 +9,21 @@ from lingoloop_common.contracts.transcript import Segment, Word
 from lingoloop_common.contracts.units import DEFAULT_MODELS, SAMPLE_RATE
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.engines.chinese import script_of, write_chinese
-from lingoloop_transcriber.engines.decoder import Prompt
+from lingoloop_transcriber.engines.decoder import Heard, Prompt
 from lingoloop_transcriber.engines.languages import Stretch, by_language
 from lingoloop_transcriber.engines.sentences import make_segments
-from lingoloop_transcriber.engines.speech import Span, extent, halve, hear, make_windows, missed_speech
+from lingoloop_transcriber.engines.speech import (
+    Span,
+    extent,
+    halve,
+    hear,
+    in_order,
+    make_windows,
+    missed_speech,
+    with_found,
+    with_margins,
+)
 from lingoloop_transcriber.engines.whisper_model import load_decoder
-
-MARGIN = 0.2
-"""Seconds of sound kept around speech."""
 
 UNSURE = -0.9
 """Mean log probability of a window's tokens below which it is decoded again, in two halves."""
@@ -36,6 +44,19 @@ MOMENT = 1.0
 """Seconds of sound below which it may be any noise: a tone where a chunk begins is taken for a voice."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk's sound, and the spans in which somebody speaks."""
+
+    sound: Sound
+    speech: Sequence[Span]
+
+    def cut(self, window: Sequence[Span]) -> tuple[Sound, float]:
+        """Return the sound that a window is decoded from, and the second at which that begins."""
+        part = with_margins(window, self.speech)
+        return self.sound[int(part.start * SAMPLE_RATE) : int(part.end * SAMPLE_RATE)], part.start
+
+
 class Whisper:
     """A Whisper model in this process, on one thread: each slot is a process of its own.
 
@@ -54,78 +75,66 @@ class Whisper:
 
     def detect_language(self, sound: Sound) -> str | None:
         """Return the language of a chunk's first speech; None when nobody speaks in it."""
-        sound, speech = hear(sound)
-        windows = make_windows(speech)
-        return self._language_of(sound, windows[0])[0] if windows else None
+        chunk = Chunk(*hear(sound))
+        windows = make_windows(chunk.speech)
+        return self._language_of(chunk, windows[0])[0] if windows else None
 
     def transcribe(self, piece: Piece) -> list[Segment]:
         """Return a chunk's segments with word times; silence and noise give none."""
         assert piece.samples is not None  # needs_audio
-        sound, speech = hear(piece.samples)
+        chunk = Chunk(*hear(piece.samples))
         return [
             segment
-            for stretch in self._stretches(sound, speech, piece.wishes.language)
-            for segment in make_segments(self._words(sound, stretch, piece.wishes))
+            for stretch in self._stretches(chunk, piece.wishes.language)
+            for segment in make_segments(self._words(chunk, stretch, piece.wishes))
         ]
 
-    def _stretches(self, sound: Sound, speech: Sequence[Span], language: str | None) -> list[Stretch]:
+    def _stretches(self, chunk: Chunk, language: str | None) -> list[Stretch]:
         """Return the parts of a chunk's speech that are in one language each."""
-        if not speech:
+        if not chunk.speech:
             return []
         if language == MULTI:
-            return by_language(speech, lambda part: self._language_of(sound, part))
-        found = language or self._language_of(sound, make_windows(speech)[0])[0]
-        return [Stretch(found, speech)]
+            return by_language(chunk.speech, lambda part: self._language_of(chunk, part))
+        found = language or self._language_of(chunk, make_windows(chunk.speech)[0])[0]
+        return [Stretch(found, chunk.speech)]
 
-    def _language_of(self, sound: Sound, window: Sequence[Span]) -> tuple[str, float]:
-        return self._decoder.detect_language(_cut(sound, window))
+    def _language_of(self, chunk: Chunk, window: Sequence[Span]) -> tuple[str, float]:
+        sound, _ = chunk.cut(window)
+        return self._decoder.detect_language(sound)
 
-    def _words(self, sound: Sound, stretch: Stretch, wishes: Wishes) -> list[Word]:
+    def _words(self, chunk: Chunk, stretch: Stretch, wishes: Wishes) -> list[Word]:
         prompt = Prompt(stretch.language, wishes.task == "translate", tuple(wishes.hotwords))
-        words = _in_order(self._first_look(sound, make_windows(stretch.speech), prompt))
+        windows = make_windows(stretch.speech)
+        words = in_order(word for window in windows for word in self._first_look(chunk, window, prompt))
         if prompt.translate:  # words in another order than they were said do not tell what was missed
             return words
-        missed = missed_speech(stretch.speech, words, least=MISSED_LEAST)
-        words = _in_order([*words, *self._another_look(sound, missed, prompt)])
+        for window in missed_speech(stretch.speech, words, least=MISSED_LEAST):
+            words = with_found(words, extent(window), self._another_look(chunk, window, prompt))
         script = script_of(stretch.language)
         return write_chinese(words, script) if script else words
 
-    def _first_look(self, sound: Sound, windows: Iterable[Sequence[Span]], prompt: Prompt) -> Iterator[Word]:
-        for window in windows:
-            yield from self._decode(sound, window, prompt, HALVINGS)
-
-    def _decode(self, sound: Sound, window: Sequence[Span], prompt: Prompt, halvings: int) -> Iterator[Word]:
+    def _first_look(
+        self, chunk: Chunk, window: Sequence[Span], prompt: Prompt, halvings: int = HALVINGS
+    ) -> Iterator[Word]:
         """Decode a window; one that loops, or that the model is unsure of, again in halves."""
-        heard = self._decoder.decode(_cut(sound, window), prompt)
+        heard = self._listen(chunk, window, prompt)
         doubtful = heard.loops or heard.log_probability < UNSURE
         if doubtful and halvings and extent(window).seconds >= SHORTEST_HALVED:
             for half in halve(window):
-                yield from self._decode(sound, half, prompt, halvings - 1)
+                yield from self._first_look(chunk, half, prompt, halvings - 1)
         elif extent(window).seconds >= MOMENT or heard.log_probability >= REFUSED:
-            yield from _moved(heard.words, window)
+            yield from heard.words
 
-    def _another_look(self, sound: Sound, missed: Iterable[Sequence[Span]], prompt: Prompt) -> Iterator[Word]:
-        for window in missed:
-            heard = self._decoder.decode(_cut(sound, window), prompt)
-            if not heard.loops and heard.log_probability >= REFUSED:
-                yield from _moved(heard.words, window)
+    def _another_look(self, chunk: Chunk, window: Sequence[Span], prompt: Prompt) -> list[Word]:
+        heard = self._listen(chunk, window, prompt)
+        return heard.words if not heard.loops and heard.log_probability >= REFUSED else []
 
-
-def _cut(sound: Sound, window: Sequence[Span]) -> Sound:
-    begin, end = _begin(window), extent(window).end + MARGIN
-    return sound[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
-
-
-def _begin(window: Sequence[Span]) -> float:
-    return max(0.0, window[0].start - MARGIN)
-
-
-def _in_order(words: Iterable[Word]) -> list[Word]:
-    return sorted(words, key=lambda word: word.start)
-
-
-def _moved(words: Iterable[Word], window: Sequence[Span]) -> Iterator[Word]:
-    """Count words' times from the chunk's start instead of the window's."""
-    by = _begin(window)
-    for word in words:
-        yield word.model_copy(update={"start": word.start + by, "end": word.end + by})
+    def _listen(self, chunk: Chunk, window: Sequence[Span], prompt: Prompt) -> Heard:
+        """Decode a window; its words' times count from the chunk's start."""
+        sound, begin = chunk.cut(window)
+        heard = self._decoder.decode(sound, prompt)
+        moved = [
+            word.model_copy(update={"start": word.start + begin, "end": word.end + begin})
+            for word in heard.words
+        ]
+        return replace(heard, words=moved)
