@@ -19,7 +19,7 @@ from tests.guide.browser import CHROMIUM
 
 WEB = Path(__file__).parents[2] / "web"
 PAGE = WEB.parent / "services/gateway/lingoloop_gateway/static/app"
-LONG = {"blocked", "oidc", "streams", "uploads"}
+LONG = {"blocked", "oidc", "speed", "streams", "uploads"}
 """Journeys that wait for time-outs, breaks and large files."""
 
 JOURNEYS = [
