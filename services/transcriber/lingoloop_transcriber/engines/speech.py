@@ -123,9 +123,7 @@ def with_margins(window: Sequence[Span], speech: Sequence[Span]) -> Span:
     """
     said = extent(window)
     before = max((span.end for span in speech if span.start < said.start), default=0.0)
-    after = min(
-        (max(span.start, said.end) for span in speech if span.end > said.end), default=said.end + ROOM
-    )
+    after = min((span.start for span in speech if span.end > said.end), default=said.end + ROOM)
     return Span(
         max(0.0, min(said.start - MARGIN, max(said.start - ROOM, before))),
         max(said.end + MARGIN, min(said.end + ROOM, after)),
