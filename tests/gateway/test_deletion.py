@@ -20,6 +20,7 @@ from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
 from tests import media
 from tests.gateway.world import World, running_world
+from tests.rows import add_worker
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -196,8 +197,9 @@ async def test_what_the_claims_charged_for_work_that_is_cut_off_is_given_back(id
     body = await idle_world.accepted(owner, model="long")
     served = "SELECT served FROM owner_service WHERE owner = $1"
     before = await idle_world.database.pool.fetchval(served, owner)
+    holder = await add_worker(idle_world.database.pool, slots=0)  # without one, it may be taken back before
     await idle_world.database.pool.execute(
-        "UPDATE unit SET state = 'running', cost = 7 WHERE owner = $1", owner
+        "UPDATE unit SET state = 'running', cost = 7, holder = $2 WHERE owner = $1", owner, holder
     )
     await delete(idle_world, owner, body["audioId"])
     assert await idle_world.database.pool.fetchval(served, owner) == before - 7

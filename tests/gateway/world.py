@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,19 +120,17 @@ class World:
 
     async def fail_plan(self, owner: str, code: str, message: str) -> None:
         """Let the only run of an owner fail, as a transcriber that cannot decode it does."""
-
-        async def plan() -> Mapping[str, Any] | None:
-            return await self.database.pool.fetchrow(
-                "UPDATE unit SET state = 'running', attempt = 1 WHERE owner = $1 RETURNING id, run_id", owner
-            )
-
         await eventually(lambda: self.count("unit", owner))
-        unit = await plan()
-        assert unit is not None
+        # At once: a unit that runs and has no worker is taken back.
         async with self.database.pool.acquire() as connection, connection.transaction():
-            run = await lock_run(connection, unit["run_id"])
+            run = await lock_run(
+                connection, await connection.fetchval("SELECT id FROM transcript_run WHERE owner = $1", owner)
+            )
+            unit_id = await connection.fetchval(
+                "UPDATE unit SET state = 'running', attempt = 1 WHERE owner = $1 RETURNING id", owner
+            )
             cause = ErrorCause(code=code, message=message)
-            await fail_unit(connection, run, unit_id=unit["id"], attempt=1, failures=1, lost=0, cause=cause)
+            await fail_unit(connection, run, unit_id=unit_id, attempt=1, failures=1, lost=0, cause=cause)
         self.relay.tell()
 
     @contextlib.asynccontextmanager
