@@ -8,7 +8,7 @@ import pytest
 from tests.fleet import running_fleet
 from tests.google.answers import HELLO
 from tests.google.fake import BUCKET, FakeGoogle, left_objects
-from tests.google.test_operations import sound_of
+from tests.google.rig import sound_of
 from tests.waiting import eventually
 
 NAMES = ("STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_SPEECH_ENDPOINT", "GOOGLE_STAGING_BUCKET")
