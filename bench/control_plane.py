@@ -37,6 +37,7 @@ from lingoloop_transcriber.attempts import WorkRules
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
+from lingoloop_transcriber.ledger import Ledger
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.speakers import Speakers
 from lingoloop_transcriber.worker import Worker
@@ -304,6 +305,7 @@ async def work_off(
         blobs=blobs,
         slots=slots,
         claims=claims,
+        ledger=Ledger(database),
         imports=Imports(database),
         speakers=Speakers(database),
         outbound=Outbound(allow_private=False),

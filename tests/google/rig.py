@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lingoloop_common.store.ids import new_id
-from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.claim import Claim, Result
+from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.engines.google.batch import Batch
 from lingoloop_transcriber.operations import OperationRows, Pending

@@ -77,7 +77,9 @@ async def test_claims_of_one_moment_get_different_units(shop: Workshop) -> None:
 async def _added_chunk(shop: Workshop, run: AddedRun) -> None:
     claims = Claims(shop.database, new_id(), LANE)
     plan = await claimed(claims)
-    await claims.add_chunk(plan, index=0, start=0, end=16_000, unit_id=new_id(), blob=None, language=None)
+    await shop.ledger.add_chunk(
+        plan, index=0, start=0, end=16_000, unit_id=new_id(), blob=None, language=None
+    )
 
 
 async def _due_unit(shop: Workshop, run: AddedRun) -> None:

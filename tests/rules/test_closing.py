@@ -47,7 +47,7 @@ async def test_the_plans_end_and_the_last_chunks_end_at_once_close_the_run_once(
     assert (chunk.kind, plan.kind) == ("chunk", "plan")
 
     async def end(kind: str) -> None:
-        await (two.finish_plan(plan) if kind == "plan" else finish(one, chunk))
+        await (shop.ledger.finish(plan) if kind == "plan" else finish(one, chunk))
 
     async with shut_gate(shop, migrated_url) as gate:
         ends = [asyncio.create_task(end(first))]
@@ -72,7 +72,7 @@ async def test_the_plans_end_closes_a_run_whose_chunks_have_ended(shop: Workshop
     run = await new_run(shop, planned=False)
     claims = Claims(shop.database, new_id(), LANE)
     await finish(claims, await claimed(claims))
-    await claims.finish_plan(await claimed(claims))
+    await shop.ledger.finish(await claimed(claims))
     assert (await shop.run(run.run_id))["status"] == "succeeded"
 
 

@@ -16,7 +16,8 @@ from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced
 from lingoloop_common.sweep import Sweep
-from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.claim import Claim
+from lingoloop_transcriber.claims import Claims
 from tests.rows import AddedRun
 from tests.rules.commits import shut_gate
 from tests.rules.workshop import LANE, HandDelivery, HandSlots, Workshop, claimed, finish, settled
@@ -41,22 +42,22 @@ async def everything(shop: Workshop) -> dict[str, Any]:
     return {table: await shop.database.pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
 
 
-FENCED_WRITES: dict[str, Callable[[Claims, Claim], Awaitable[object]]] = {
-    "start_run": lambda claims, claim: claims.start_run(claim),
-    "finish_chunk": finish,
-    "add_chunk": lambda claims, claim: claims.add_chunk(
+FENCED_WRITES: dict[str, Callable[[Workshop, Claims, Claim], Awaitable[object]]] = {
+    "start_run": lambda _shop, claims, claim: claims.start_run(claim),
+    "finish_chunk": lambda _shop, claims, claim: finish(claims, claim),
+    "add_chunk": lambda shop, _claims, claim: shop.ledger.add_chunk(
         claim, index=7, start=0, end=1, unit_id=new_id(), blob=None, language=None
     ),
-    "add_silence": lambda claims, claim: claims.add_silence(claim, index=7, start=0, end=1),
-    "finish_plan": lambda claims, claim: claims.finish_plan(claim),
-    "withhold_plan": lambda claims, claim: claims.withhold_plan(claim, 1),
-    "a failure": lambda claims, claim: claims.report_failure(
+    "add_silence": lambda shop, _claims, claim: shop.ledger.add_silence(claim, index=7, start=0, end=1),
+    "a plan's end": lambda shop, _claims, claim: shop.ledger.finish(claim),
+    "a plan's withholding": lambda shop, _claims, claim: shop.ledger.withhold(claim, 1),
+    "a failure": lambda _shop, claims, claim: claims.report_failure(
         claim, WorkError("engine_failed", "no"), retry_delays=(1,), max_retries=3
     ),
-    "a last failure": lambda claims, claim: claims.report_failure(
+    "a last failure": lambda _shop, claims, claim: claims.report_failure(
         claim, WorkError("not_audio", "no"), retry_delays=(1,), max_retries=3
     ),
-    "hand_back": lambda claims, claim: claims.hand_back(claim),
+    "hand_back": lambda _shop, claims, claim: claims.hand_back(claim),
 }
 
 
@@ -71,7 +72,7 @@ async def test_a_late_write_after_a_take_back_changes_nothing(shop: Workshop, wr
         await late.hand_back(claim)
     else:
         with pytest.raises(Fenced):
-            await FENCED_WRITES[write](late, claim)
+            await FENCED_WRITES[write](shop, late, claim)
     assert await everything(shop) == before
 
 
@@ -179,9 +180,9 @@ async def test_ending_a_plan_twice_with_the_same_attempt_is_success(shop: Worksh
     await shop.add_run(units=0, planned=False)
     claims = Claims(shop.database, new_id(), LANE)
     claim = await claimed(claims)
-    await claims.finish_plan(claim)
+    await shop.ledger.finish(claim)
     before = await everything(shop)
-    await claims.finish_plan(claim)
+    await shop.ledger.finish(claim)
     assert await everything(shop) == before
 
 

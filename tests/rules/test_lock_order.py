@@ -11,7 +11,8 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Change, Fenced, change_run, lock_run
 from lingoloop_common.sweep import Sweep
-from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.claim import Claim
+from lingoloop_transcriber.claims import Claims
 from tests.rows import AddedRun, add_worker
 from tests.rules.workshop import LANE, Workshop, claimed, finish
 from tests.waiting import eventually
@@ -104,16 +105,16 @@ async def test_finishes_failures_sweeps_and_cancels_at_once_never_deadlock(shop:
         assert (row["status"] in {"succeeded", "failed"}, row["units_left"], done) == (True, 0, 1)
 
 
-UNIT_ENDS: dict[str, Callable[[Claims, Claim], Awaitable[object]]] = {
-    "a chunk's end": finish,
-    "a chunk's last failure": lambda claims, claim: claims.report_failure(
+UNIT_ENDS: dict[str, Callable[[Workshop, Claims, Claim], Awaitable[object]]] = {
+    "a chunk's end": lambda _shop, claims, claim: finish(claims, claim),
+    "a chunk's last failure": lambda _shop, claims, claim: claims.report_failure(
         claim, WorkError("not_audio", "no"), retry_delays=(), max_retries=0
     ),
-    "a plan's end": lambda claims, claim: claims.finish_plan(claim),
-    "a plan's cut": lambda claims, claim: claims.add_chunk(
+    "a plan's end": lambda shop, _claims, claim: shop.ledger.finish(claim),
+    "a plan's cut": lambda shop, _claims, claim: shop.ledger.add_chunk(
         claim, index=7, start=0, end=1, unit_id=new_id(), blob=None, language=None
     ),
-    "a plan's withholding": lambda claims, claim: claims.withhold_plan(claim, 1),
+    "a plan's withholding": lambda shop, _claims, claim: shop.ledger.withhold(claim, 1),
 }
 
 
@@ -125,7 +126,7 @@ async def test_a_unit_is_not_held_while_its_run_is_waited_for(shop: Workshop, en
     claim = await claimed(claims)
     async with shop.database.pool.acquire() as connection, connection.transaction():
         await lock_run(connection, run.run_id)
-        ending = asyncio.ensure_future(UNIT_ENDS[end](claims, claim))
+        ending = asyncio.ensure_future(UNIT_ENDS[end](shop, claims, claim))
 
         async def waits() -> bool:
             return await shop.waiters() == 1

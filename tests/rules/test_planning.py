@@ -314,7 +314,7 @@ async def test_a_plan_whose_worker_was_lost_goes_on_without_an_overlap(shop: Wor
     message_id = new_id()
     lost = Claims(shop.database, new_id(), LANE)
     claim = await claimed(lost, message_id=message_id)
-    await lost.add_chunk(
+    await shop.ledger.add_chunk(
         claim, index=0, start=0, end=20 * SAMPLE_RATE, unit_id=new_id(), blob=None, language=None
     )
     transcriber = shop.transcriber(simulated_slots(1))
@@ -348,6 +348,6 @@ async def test_the_plans_withholding_and_the_last_awaited_chunk_at_once_leave_a_
         chunk = await claimed(chunk_worker)
         await shop.database.pool.execute("UPDATE unit SET position = -1 WHERE kind = 'plan'")
         plan = await claimed(plan_worker)
-        withheld, _ = await asyncio.gather(plan_worker.withhold_plan(plan, 1), finish(chunk_worker, chunk))
+        withheld, _ = await asyncio.gather(shop.ledger.withhold(plan, 1), finish(chunk_worker, chunk))
         state = (await plan_of(shop))["state"]
         assert state == ("ready" if withheld else "running")

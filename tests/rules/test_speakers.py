@@ -11,7 +11,8 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced, Row
 from lingoloop_gateway.control import Control
-from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.claim import Claim, Result
+from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.speakers import PAGE, Speakers
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
@@ -50,7 +51,7 @@ async def chunks_and_plan(shop: Workshop, *of_first: Segment) -> Claims:
     """Let the two chunks be done and the plan end; the first chunk's segments as given."""
     claims = Claims(shop.database, new_id(), LANE)
     first, second, plan = [await claimed(claims) for _ in range(3)]
-    await claims.finish_plan(plan, speakers=True)
+    await shop.ledger.finish(plan, speakers=True)
     await finish_chunk(claims, second)
     await finish_chunk(claims, first, *of_first)
     return claims
@@ -84,13 +85,13 @@ async def test_it_begins_when_nothing_else_is_left(shop: Workshop, last: str) ->
     first, second, plan = [await claimed(claims) for _ in range(3)]
     await finish_chunk(claims, first)
     if last == "chunk":
-        await claims.finish_plan(plan, speakers=True)
+        await shop.ledger.finish(plan, speakers=True)
         assert (await speakers_unit(shop))["state"] == "waiting"
     tokens = await shop.tokens()
     await finish_chunk(claims, second)
     if last == "plan":
         assert await shop.tokens() == tokens
-        assert not await claims.finish_plan(plan, speakers=True)
+        assert not await shop.ledger.finish(plan, speakers=True)
     assert (await speakers_unit(shop))["state"] == "ready"
     assert await shop.tokens() == tokens + 1
     assert (await shop.run(run.run_id))["status"] == "processing"
@@ -99,7 +100,7 @@ async def test_it_begins_when_nothing_else_is_left(shop: Workshop, last: str) ->
 async def test_a_recording_in_which_nobody_speaks_has_it_too(shop: Workshop) -> None:
     run = await add_run(shop, chunks=0)
     claims = Claims(shop.database, new_id(), LANE)
-    assert not await claims.finish_plan(await claimed(claims), speakers=True)
+    assert not await shop.ledger.finish(await claimed(claims), speakers=True)
     slots = HandSlots(1)
     token = HandDelivery()
     transcriber = shop.transcriber(slots)
@@ -114,7 +115,7 @@ async def test_a_recording_in_which_nobody_speaks_has_it_too(shop: Workshop) -> 
 async def test_a_run_that_does_not_ask_has_none(shop: Workshop) -> None:
     run = await shop.add_run(units=0, planned=False)
     claims = Claims(shop.database, new_id(), LANE)
-    assert await claims.finish_plan(await claimed(claims))
+    assert await shop.ledger.finish(await claimed(claims))
     assert (await shop.run(run.run_id))["status"] == "succeeded"
     assert await shop.value("SELECT count(*) FROM unit WHERE kind = 'speakers'") == 0
 
@@ -181,7 +182,7 @@ async def test_when_other_work_failed_it_waits_for_the_retry_that_brings_the_res
     run = await add_run(shop)
     claims = Claims(shop.database, new_id(), LANE)
     first, second, plan = [await claimed(claims) for _ in range(3)]
-    await claims.finish_plan(plan, speakers=True)
+    await shop.ledger.finish(plan, speakers=True)
     await finish_chunk(claims, first)
     await claims.report_failure(second, WorkError("not_audio", "no"), retry_delays=(), max_retries=0)
     failed = await shop.run(run.run_id)
@@ -204,7 +205,7 @@ async def test_a_cancelled_run_that_is_tried_again_tells_its_speakers_at_its_end
     run = await add_run(shop)
     claims = Claims(shop.database, new_id(), LANE)
     *chunks, plan = [await claimed(claims) for _ in range(3)]
-    await claims.finish_plan(plan, speakers=True)
+    await shop.ledger.finish(plan, speakers=True)
     for chunk in chunks[:chunks_done]:
         await finish_chunk(claims, chunk)
     control = Control(shop.database, shop.relay)
@@ -221,7 +222,7 @@ async def test_replaying_one_of_two_failed_chunks_ends_with_the_other_one_failed
     run = await add_run(shop)
     claims = Claims(shop.database, new_id(), LANE)
     first, second, plan = [await claimed(claims) for _ in range(3)]
-    await claims.finish_plan(plan, speakers=True)
+    await shop.ledger.finish(plan, speakers=True)
     for chunk in (first, second):
         await claims.report_failure(chunk, WorkError("not_audio", "no"), retry_delays=(), max_retries=0)
     control = Control(shop.database, shop.relay)

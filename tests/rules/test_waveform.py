@@ -97,9 +97,9 @@ async def test_an_attempt_that_was_fenced_stores_none(shop: Workshop, silent: bo
     piece: dict[str, Any] = {"index": 0, "start": 0, "end": WAVEFORM_SAMPLES, "pairs": b"xx"}
     with pytest.raises(Fenced):
         await (
-            claims.add_silence(claim, **piece)
+            shop.ledger.add_silence(claim, **piece)
             if silent
-            else claims.add_chunk(claim, unit_id=new_id(), blob=None, language=None, **piece)
+            else shop.ledger.add_chunk(claim, unit_id=new_id(), blob=None, language=None, **piece)
         )
     assert await stored(shop) == ([], b"")
 

@@ -25,11 +25,13 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.attempts import WorkRules
-from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.claim import Claim, Result
+from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.engines import Piece, Sound
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
+from lingoloop_transcriber.ledger import Ledger
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.slot import SlotProcess
 from lingoloop_transcriber.slots import Slot, Slots
@@ -260,6 +262,11 @@ class Workshop:
     blobs: Blobs
     folder: Path
 
+    @property
+    def ledger(self) -> Ledger:
+        """What plans write."""
+        return Ledger(self.database)
+
     def transcriber(
         self,
         slots: Slots,
@@ -288,6 +295,7 @@ class Workshop:
             blobs=self.blobs,
             slots=slots,
             claims=claims,
+            ledger=Ledger(own),
             imports=Imports(own),
             speakers=Speakers(own),
             outbound=outbound,

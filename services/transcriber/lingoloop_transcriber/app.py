@@ -14,6 +14,7 @@ from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.engines import find_operations
 from lingoloop_transcriber.heartbeat import Heartbeat
 from lingoloop_transcriber.imports import Imports
+from lingoloop_transcriber.ledger import Ledger
 from lingoloop_transcriber.operations import OperationRows
 from lingoloop_transcriber.settings import TranscriberSettings
 from lingoloop_transcriber.slots import Slots
@@ -46,6 +47,7 @@ def parts(
         blobs=blobs,
         slots=slots,
         claims=claims,
+        ledger=Ledger(database),
         imports=Imports(database),
         speakers=Speakers(database),
         outbound=outbound,

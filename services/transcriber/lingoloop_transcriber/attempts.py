@@ -23,12 +23,14 @@ from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Fenced
-from lingoloop_transcriber.claims import Claim, Claims, Result
+from lingoloop_transcriber.claim import Claim, Result
+from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.fetch import Fetcher
 from lingoloop_transcriber.gate import Closed, Gate
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job, Stopped
+from lingoloop_transcriber.ledger import Ledger
 from lingoloop_transcriber.operations import Pending
 from lingoloop_transcriber.pace import Pace
 from lingoloop_transcriber.plan import Planner
@@ -71,6 +73,7 @@ class Attempts:
         relay: Relay,
         blobs: Blobs,
         claims: Claims,
+        ledger: Ledger,
         imports: Imports,
         speakers: Speakers,
         elsewhere: Elsewhere | None,
@@ -84,7 +87,7 @@ class Attempts:
         self._elsewhere = elsewhere
         self._claims, self._rules, self._fleet_slots = claims, rules, fleet_slots
         self._speakers = speakers
-        self._planner = Planner(claims, blobs, relay, fleet_slots, elsewhere, longest=rules.longest_recording)
+        self._planner = Planner(ledger, blobs, relay, fleet_slots, elsewhere, longest=rules.longest_recording)
         self._fetcher = Fetcher(
             imports, blobs, outbound, largest=rules.largest_recording, owner_storage=rules.owner_storage
         )

@@ -126,9 +126,6 @@ SELECT EXISTS (SELECT FROM unit WHERE message_id = $1 AND holder = $2 AND state 
 -- name: any_ready
 SELECT EXISTS (SELECT FROM unit WHERE lane = $1 AND state = 'ready')
 
--- name: still_mine
-SELECT FROM unit WHERE id = $1 AND attempt = $2 AND state = 'running' FOR NO KEY UPDATE
-
 -- name: hand_back
 -- Not a failure and not a loss; the owner gets back what the claim charged. An import's token was acknowledged when it began.
 WITH given_back AS (

@@ -1,37 +1,29 @@
-"""Claims: a token becomes a unit of work, and every way in which a claim ends (design, rules 1 to 4 and 10)."""
+"""Claims: a token becomes a unit of work, and every way in which a claim ends (design, rules 1 to 4)."""
 
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import structlog
 
-from lingoloop_common import metrics, tracing
+from lingoloop_common import metrics
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
-from lingoloop_common.contracts.transcript import SEGMENTS, Segment
-from lingoloop_common.contracts.units import (
-    SAMPLE_RATE,
-    UnitKind,
-    after_failure,
-    after_loss,
-    chunks_ahead,
-    speakers_cost,
-)
+from lingoloop_common.contracts.transcript import SEGMENTS
+from lingoloop_common.contracts.units import UnitKind, after_failure, after_loss
 from lingoloop_common.errors import WorkError
-from lingoloop_common.store.database import Connection, Database
-from lingoloop_common.store.ids import new_id
+from lingoloop_common.store.database import Database
 from lingoloop_common.store.queries import load_queries
-from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, Fenced, change_run, change_runs, fail_unit, lock_run
+from lingoloop_transcriber.claim import Claim, Result
+from lingoloop_transcriber.fence import ended_before, lock_held_run
 from lingoloop_transcriber.group_commit import GroupCommit
+from lingoloop_transcriber.ledger import wake
 
 SQL = load_queries(__package__, "claim.sql") | load_queries(__package__, "finish.sql")
-SPEAKERS_SQL = load_queries(__package__, "speakers.sql")
 
 log = structlog.get_logger(__name__)
 
@@ -40,73 +32,6 @@ PATIENCE = 3600.0
 
 LOCKED_PAUSE = 0.02
 """Seconds until a claim that met only locked units tries again (rule 1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A unit that this worker holds, in one attempt; every write for it is conditioned on that attempt."""
-
-    unit_id: UUID
-    run_id: UUID
-    lane: str
-    kind: UnitKind
-    attempt: int
-    failures: int
-    lost: int
-    cost: float
-    small: bool
-    run_status: RunStatus
-    language: str | None
-    options: Mapping[str, Any]
-    planned_samples: int
-    chunks_total: int
-    chunks_open: int
-    audio_blob: str
-    duration_ms: int | None
-    chunk_index: int | None
-    start_sample: int | None
-    end_sample: int | None
-    chunk_blob: str | None
-    chunk_channels: Sequence[int] | None
-    traceparent: str | None
-    request_id: str | None
-
-    @property
-    def samples(self) -> int:
-        """How many samples a chunk has; 0 for a plan."""
-        if self.start_sample is None or self.end_sample is None:
-            return 0
-        return self.end_sample - self.start_sample
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Make a claim from a row of `describe_unit`."""
-        return cls(
-            unit_id=row["id"],
-            kind=UnitKind(row["kind"]),
-            run_status=RunStatus(row["run_status"]),
-            **{name: row[name] for name in cls.__slots__ if name not in {"unit_id", "kind", "run_status"}},
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What an engine made of a chunk, the claim it was made for, and the slots that the fleet had then.
-
-    `voices`: what was heard of them, where it is asked who speaks.
-    """
-
-    claim: Claim
-    segments: list[Segment]
-    engine_ms: int
-    slots: int
-    voices: bytes = b""
-    traceparent: str | None = None
-    """The step in which it was made; results of several are written together."""
-    counted: int = 0
-    """Samples of the chunk that its progress has counted as done already."""
-    language: str | None = None
-    """What the engine found to be spoken, if it finds that with the words."""
 
 
 class Claims:
@@ -168,7 +93,7 @@ class Claims:
         if claim.run_status is not RunStatus.QUEUED:
             return
         async with self._database.pool.acquire() as connection, connection.transaction():
-            run = await self._lock(connection, claim)
+            run = await lock_held_run(connection, claim)
             if run["status"] == RunStatus.QUEUED:
                 await change_run(connection, run, Change(starts=True))
 
@@ -179,99 +104,6 @@ class Claims:
             Fenced: the unit is another's by now.
         """
         return await self._finishing.ask(result)
-
-    async def add_chunk(
-        self,
-        claim: Claim,
-        *,
-        index: int,
-        start: int,
-        end: int,
-        unit_id: UUID,
-        blob: str | None,
-        language: str | None,
-        channels: Sequence[int] | None = None,
-        pairs: bytes | None = None,
-        kind: UnitKind = UnitKind.CHUNK,
-    ) -> None:
-        """Add a chunk [start, end) to the ledger, with its unit and its part of the waveform.
-
-        `language` is the run's, as soon as it is known; `channels` are those that are to be transcribed, each alone.
-
-        Raises:
-            Fenced: another attempt plans this run.
-        """
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            await self._lock(connection, claim)
-            await connection.execute(
-                SQL["add_chunk"],
-                claim.run_id,
-                index,
-                start,
-                end,
-                unit_id,
-                claim.unit_id,
-                blob,
-                language,
-                pairs,
-                channels,
-                kind,
-                tracing.headers(),
-            )
-
-    async def add_silence(
-        self, claim: Claim, *, index: int, start: int, end: int, pairs: bytes | None = None
-    ) -> None:
-        """Add a chunk of silence to the ledger, with its part of the waveform: done, without a unit.
-
-        Raises:
-            Fenced: another attempt plans this run.
-        """
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            run = await self._lock(connection, claim)
-            await connection.execute(SQL["add_silence"], claim.run_id, index, start, end, pairs)
-            ledger = {"planned_samples": end, "chunks_total": run["chunks_total"] + 1}
-            await change_run(connection, {**run, **ledger}, Change(chunks_done=1, done_samples=end - start))
-
-    async def note_length(self, claim: Claim, length_ms: int) -> None:
-        """Write down how long a recording is, as its container says."""
-        await self._database.pool.execute(SQL["note_length"], claim.unit_id, claim.attempt, length_ms)
-
-    async def finish_plan(self, claim: Claim, *, speakers: bool = False) -> bool:
-        """End the plan: the ledger is complete; return whether this closed the run, all else having ended already.
-
-        With `speakers` there is one more unit, which tells them apart when nothing else is left.
-
-        Raises:
-            Fenced: another attempt plans this run.
-        """
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            run = await lock_run(connection, claim.run_id)
-            if not await self._end_unit(connection, claim):
-                return False
-            if speakers:
-                seconds = run["planned_samples"] / SAMPLE_RATE
-                await connection.execute(
-                    SPEAKERS_SQL["add_speakers"], claim.unit_id, new_id(), seconds, speakers_cost(seconds)
-                )
-            run = await change_run(connection, run, Change(units_ended=0 if speakers else 1, planned=True))
-            run = await self._wake(connection, run, slots=0)
-        return RunStatus(run["status"]).is_final
-
-    async def withhold_plan(self, claim: Claim, slots: int) -> bool:
-        """Hand the plan back until the work has caught up; False when it has done so already.
-
-        The run's row is locked, and every chunk's end locks it too: none can end unseen in between.
-
-        Raises:
-            Fenced: another attempt plans this run.
-        """
-        async with self._database.pool.acquire() as connection, connection.transaction():
-            run = await self._lock(connection, claim)
-            if _has_room(run, slots):
-                return False
-            await connection.execute(SQL["withhold_plan"], claim.unit_id, claim.attempt)
-        return True
 
     async def report_failure(
         self, claim: Claim, error: WorkError, *, retry_delays: tuple[float, ...], max_retries: int
@@ -333,54 +165,20 @@ class Claims:
                 found = [language for place in row["ended"] if (language := results[place - 1].language)]
                 if found and run["language"] is None:
                     await connection.execute(SQL["note_language"], run["id"], found[0])
-                run = await self._wake(connection, run, slots)  # noqa: PLW2901
+                run = await wake(connection, run, slots)  # noqa: PLW2901
                 closed |= dict.fromkeys(row["ended"], False)
                 closed[row["ended"][-1]] = RunStatus(run["status"]).is_final
             return [
-                closed[place] if place in closed else await self._ended_before(connection, result.claim)
+                closed[place] if place in closed else await ended_before(connection, result.claim)
                 for place, result in enumerate(results, 1)
             ]
-
-    async def _lock(self, connection: Connection, claim: Claim) -> Mapping[str, Any]:
-        run = await lock_run(connection, claim.run_id)
-        if await connection.fetchrow(SQL["still_mine"], claim.unit_id, claim.attempt) is None:
-            raise Fenced("the unit is not this attempt's any more")
-        return run
-
-    async def _end_unit(self, connection: Connection, claim: Claim) -> bool:
-        """End a unit; False when this very attempt had ended it before."""
-        if await connection.fetchval(SQL["end_unit"], claim.unit_id, claim.attempt) is not None:
-            return True
-        if isinstance(before := await self._ended_before(connection, claim), Fenced):
-            raise before
-        return False
-
-    async def _ended_before(self, connection: Connection, claim: Claim) -> Literal[False] | Fenced:
-        """Return False when this very attempt had ended the unit (a commit whose answer was lost), else what to raise."""
-        if await connection.fetchval(SQL["ended_by_me"], claim.unit_id, claim.attempt):
-            return False
-        return Fenced("the unit is not this attempt's any more")
-
-    async def _wake(self, connection: Connection, run: Mapping[str, Any], slots: int) -> Mapping[str, Any]:
-        """Let the plan go on if there is room ahead of the work, or the last unit begin if it is the last; return the run."""
-        if not run["planned"]:
-            if _has_room(run, slots):
-                await connection.execute(RUN_SQL["wake_plan"], run["id"])
-        elif run["units_left"] == 1 and run["options"].get("diarize"):
-            if not run["units_failed"]:
-                await connection.execute(SPEAKERS_SQL["wake_speakers"], run["id"])
-            elif await connection.fetchval(
-                SPEAKERS_SQL["give_up_speakers"], run["id"], run["error_code"], run["error_message"]
-            ):
-                return await change_run(connection, run, Change(units_ended=1, units_failed=1))
-        return run
 
     async def _delay(self, claim: Claim, error: WorkError, delay: float) -> None:
         delayed = await self._database.pool.fetchval(
             SQL["delay_unit"], claim.unit_id, claim.attempt, delay, error.code, error.message
         )
         if delayed is None:
-            raise Fenced("the unit is not this attempt's any more")
+            raise Fenced
 
     async def _fail(self, claim: Claim, cause: ErrorCause, *, failures: int) -> None:
         async with self._database.pool.acquire() as connection, connection.transaction():
@@ -395,7 +193,7 @@ class Claims:
                 cause=cause,
             )
             if claim.kind in (UnitKind.CHUNK, UnitKind.OPERATION):
-                await self._wake(connection, run, slots=0)
+                await wake(connection, run, slots=0)
 
 
 def _chunks_done(results: Sequence[Result]) -> Change:
@@ -408,8 +206,3 @@ def _chunks_done(results: Sequence[Result]) -> Change:
         segments=sorted(segments, key=lambda segment: segment.index),
         traceparent=results[-1].traceparent,
     )
-
-
-def _has_room(run: Mapping[str, Any], slots: int) -> bool:
-    """Whether so few chunks are unfinished that the plan should go on: half of what it may be ahead."""
-    return bool(run["units_left"] - 1 <= chunks_ahead(slots, run["chunks_total"]) // 2)

@@ -19,7 +19,7 @@ from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.scratch import Scratch
 from lingoloop_common.store.database import BROKEN
 from lingoloop_common.store.runs import Row
-from lingoloop_transcriber.claims import Claim, Result
+from lingoloop_transcriber.claim import Claim, Result
 from lingoloop_transcriber.engines import EngineError, Look, OperationFailed, Operations, Refused, ServerBusy
 from lingoloop_transcriber.operations import OperationRows, Pending
 from lingoloop_transcriber.parts import segments_most

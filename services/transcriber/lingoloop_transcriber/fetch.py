@@ -15,7 +15,7 @@ from lingoloop_common.outbound import CallFailed, Outbound, Refused, body_of
 from lingoloop_common.store.runs import Fenced, Row
 from lingoloop_common.store.usage import no_room
 from lingoloop_transcriber.answers import Answer, Body, conditions, name_in, read_answer
-from lingoloop_transcriber.claims import Claim
+from lingoloop_transcriber.claim import Claim
 from lingoloop_transcriber.imports import Imports
 
 SLICE = 60.0

@@ -13,7 +13,7 @@ from lingoloop_common.faults import told
 from lingoloop_common.lifecycle import background, end_task
 from lingoloop_common.store.database import BROKEN, Database
 from lingoloop_common.store.queries import load_queries
-from lingoloop_transcriber.claims import Claim
+from lingoloop_transcriber.claim import Claim
 
 log = structlog.get_logger(__name__)
 

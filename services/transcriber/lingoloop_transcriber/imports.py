@@ -12,8 +12,8 @@ from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import SQL as RUN_SQL
 from lingoloop_common.store.runs import Change, Fenced, Row, change_run, lock_run
 from lingoloop_common.store.usage import lock_owner, no_room, usage
-from lingoloop_transcriber.claims import SQL as CLAIM_SQL
-from lingoloop_transcriber.claims import Claim
+from lingoloop_transcriber.claim import Claim
+from lingoloop_transcriber.fence import check_held, end_unit
 
 SQL = load_queries(__package__, "imports.sql")
 
@@ -47,13 +47,12 @@ class Imports:
                 SQL["note_answer"], claim.unit_id, claim.attempt, row["part"], *columns
             )
             if noted is None:
-                raise Fenced("the unit is not this attempt's any more")
+                raise Fenced
 
     async def renew(self, claim: Claim, audio_id: UUID) -> Row:
         """Let go of what has come, for the server has another file by now; return the row that begins anew; raise Fenced."""
         async with self._database.pool.acquire() as connection, connection.transaction():
-            if not await connection.fetch(CLAIM_SQL["still_mine"], claim.unit_id, claim.attempt):
-                raise Fenced("the unit is not this attempt's any more")
+            await check_held(connection, claim)
             await connection.execute(RUN_SQL["drop_parts"], [audio_id], True)
         return await self.get(claim)
 
@@ -79,16 +78,13 @@ class Imports:
             if await connection.fetchval(SQL["hold_audio"], audio_id) is None:
                 raise LookupError("the recording was deleted")
             run = await lock_run(connection, claim.run_id)
-            await self._end(connection, claim)
+            if not await end_unit(connection, claim):
+                return
             cost = plan_cost(small=False)
             await connection.execute(
                 SQL["fetched"], audio_id, size, sha256, claim.unit_id, new_id(), cost, tracing.headers()
             )
             await change_run(connection, run, Change())
-
-    async def _end(self, connection: Connection, claim: Claim) -> None:
-        if await connection.fetchval(CLAIM_SQL["end_unit"], claim.unit_id, claim.attempt) is None:
-            raise Fenced("the unit is not this attempt's any more")
 
 
 async def _take_room(connection: Connection, row: Row, size: int, owner_storage: int) -> None:

@@ -12,7 +12,7 @@ from lingoloop_common.broker import Delivery
 from lingoloop_common.contracts.units import UnitKind
 from lingoloop_common.faults import told
 from lingoloop_common.store.database import BROKEN
-from lingoloop_transcriber.claims import Claim
+from lingoloop_transcriber.claim import Claim
 
 log = structlog.get_logger(__name__)
 

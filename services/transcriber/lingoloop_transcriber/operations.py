@@ -7,7 +7,7 @@ from lingoloop_common.store.database import Connection, Database
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.queries import load_queries
 from lingoloop_common.store.runs import Change, Fenced, Row, change_run, lock_run
-from lingoloop_transcriber.claims import Claim
+from lingoloop_transcriber.claim import Claim
 
 SQL = load_queries(__package__, "operations.sql")
 
@@ -47,7 +47,7 @@ class OperationRows:
             SQL["hold_operation"], claim.unit_id, claim.attempt, new_id()
         )
         if row is None:
-            raise Fenced("the unit is not this attempt's any more")
+            raise Fenced
         return dict(row)
 
     async def wait(self, pending: Pending) -> None:
@@ -84,4 +84,4 @@ class OperationRows:
             return True
         if await connection.fetchval(SQL["waits_already"], *mine):
             return False
-        raise Fenced("the unit is not this attempt's any more")
+        raise Fenced

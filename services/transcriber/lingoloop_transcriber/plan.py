@@ -14,8 +14,9 @@ from lingoloop_common.errors import WorkError
 from lingoloop_common.relay import Relay
 from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced
-from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.claim import Claim
 from lingoloop_transcriber.elsewhere import Elsewhere
+from lingoloop_transcriber.ledger import Ledger
 from lingoloop_transcriber.slots import Slot
 
 
@@ -24,7 +25,7 @@ class Planner:
 
     def __init__(
         self,
-        claims: Claims,
+        ledger: Ledger,
         blobs: Blobs,
         relay: Relay,
         fleet_slots: Callable[[], int],
@@ -32,7 +33,7 @@ class Planner:
         *,
         longest: float,
     ) -> None:
-        self._claims, self._blobs, self._relay = claims, blobs, relay
+        self._ledger, self._blobs, self._relay = ledger, blobs, relay
         self._fleet_slots, self._elsewhere, self._longest = fleet_slots, elsewhere, longest
 
     async def plan(self, claim: Claim, slot: Slot) -> None:
@@ -46,7 +47,7 @@ class Planner:
         index = claim.chunks_total
         room = chunks_ahead(self._fleet_slots(), claim.chunks_total) - claim.chunks_open
         # A plan that was taken back may be as far ahead as it may be already.
-        if room <= 0 and await self._claims.withhold_plan(claim, self._fleet_slots()):
+        if room <= 0 and await self._ledger.withhold(claim, self._fleet_slots()):
             return
         async with self._blobs.local_path(claim.audio_blob) as path:
             if claim.duration_ms is None and index == 0:  # of an upload, the gateway has asked already
@@ -69,10 +70,10 @@ class Planner:
                 index, end = await self._cut(claim, slot, request, index, kind)
                 if end.get("complete"):
                     speakers = end.get("speakers", False) and claim.options.get("diarize", False)
-                    if await self._claims.finish_plan(claim, speakers=speakers):
+                    if await self._ledger.finish(claim, speakers=speakers):
                         await self._blobs.delete_below(chunks_folder(claim.run_id))
                     return
-                if await self._claims.withhold_plan(claim, self._fleet_slots()):
+                if await self._ledger.withhold(claim, self._fleet_slots()):
                     return
                 request = {"do": "more", "chunks": chunks_ahead(self._fleet_slots(), index) // 2}
 
@@ -84,7 +85,7 @@ class Planner:
             return claim
         if length > self._longest * 1000:
             raise self._too_long()
-        await self._claims.note_length(claim, length)
+        await self._ledger.note_length(claim, length)
         return replace(claim, duration_ms=length)
 
     async def _cut(
@@ -102,7 +103,7 @@ class Planner:
                     raise self._too_long()
                 index = cut.get("index", index)
                 if cut["silent"]:
-                    await self._claims.add_silence(
+                    await self._ledger.add_silence(
                         claim, index=index, start=cut["start"], end=cut["stop"], pairs=_pairs(answer)
                     )
                 else:
@@ -123,7 +124,7 @@ class Planner:
             except OSError as error:
                 raise WorkError("storage_failed", f"a chunk cannot be stored: {error.strerror}") from error
         try:
-            await self._claims.add_chunk(
+            await self._ledger.add_chunk(
                 claim,
                 index=index,
                 start=cut.fields["start"],

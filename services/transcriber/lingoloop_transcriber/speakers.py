@@ -5,12 +5,14 @@ import base64
 from lingoloop_common.contracts.states import RunStatus
 from lingoloop_common.contracts.transcript import SEGMENTS, SPLITS, Segment
 from lingoloop_common.store.database import Connection, Database
-from lingoloop_common.store.runs import Change, Fenced, Row, change_run, lock_run
-from lingoloop_transcriber.claims import SPEAKERS_SQL as SQL
-from lingoloop_transcriber.claims import SQL as CLAIM_SQL
-from lingoloop_transcriber.claims import Claim
+from lingoloop_common.store.queries import load_queries
+from lingoloop_common.store.runs import Change, Row, change_run, lock_run
+from lingoloop_transcriber.claim import Claim
+from lingoloop_transcriber.fence import end_unit
 from lingoloop_transcriber.slots import Slot
 from lingoloop_transcriber.turns import Labels
+
+SQL = load_queries(__package__, "speakers.sql")
 
 PAGE = 100
 """Segments that are read, written and told of at a time, in one event."""
@@ -34,10 +36,8 @@ class Speakers:
         answer = await slot.ask({"do": "speakers", "windows": windows})
         async with self._database.pool.acquire() as connection, connection.transaction():
             run = await lock_run(connection, claim.run_id)
-            if await connection.fetchval(CLAIM_SQL["end_unit"], claim.unit_id, claim.attempt) is None:
-                if await connection.fetchval(CLAIM_SQL["ended_by_me"], claim.unit_id, claim.attempt):
-                    return False
-                raise Fenced("the unit is not this attempt's any more")
+            if not await end_unit(connection, claim):
+                return False
             run = await self._write(connection, run, Labels(answer.fields["turns"]))
             await connection.execute(SQL["forget_voices"], claim.run_id)
         return RunStatus(run["status"]).is_final

@@ -1,22 +1,3 @@
--- name: add_speakers
--- The last unit of a run, $2, that is added at its plan's end, $1: it waits until nothing else is left. $4 its cost.
-INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority, position, cost)
-SELECT $2, run_id, job_id, owner, lane, 'speakers', 'waiting', small, priority, $3, $4 FROM unit WHERE id = $1
-
--- name: wake_speakers
-WITH woken AS (
-    UPDATE unit SET state = 'ready', ready_at = now()
-    WHERE run_id = $1 AND kind = 'speakers' AND state = 'waiting' AND due_at IS NULL
-    RETURNING lane
-)
-INSERT INTO outbox (message_id, lane) SELECT gen_random_uuid(), lane FROM woken
-
--- name: give_up_speakers
--- Other work of the run failed: its speakers are told apart by the retry that brings the rest.
-UPDATE unit SET state = 'canceled', error_code = $2, error_message = $3
-WHERE run_id = $1 AND kind = 'speakers' AND state = 'waiting' AND due_at IS NULL
-RETURNING id
-
 -- name: voices
 SELECT windows FROM voice WHERE run_id = $1 ORDER BY chunk_index
 

@@ -15,10 +15,12 @@ from lingoloop_common.outbound import Outbound
 from lingoloop_common.relay import Relay
 from lingoloop_common.tracing import Kind
 from lingoloop_transcriber.attempts import Attempts, WorkRules
-from lingoloop_transcriber.claims import Claim, Claims
+from lingoloop_transcriber.claim import Claim
+from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.elsewhere import Elsewhere
 from lingoloop_transcriber.imports import Imports
 from lingoloop_transcriber.job import GONE, SHUTDOWN, GivenUp, Job
+from lingoloop_transcriber.ledger import Ledger
 from lingoloop_transcriber.slots import Slot, Slots
 from lingoloop_transcriber.speakers import Speakers
 
@@ -45,6 +47,7 @@ class Worker:
         blobs: Blobs,
         slots: Slots,
         claims: Claims,
+        ledger: Ledger,
         imports: Imports,
         speakers: Speakers,
         outbound: Outbound,
@@ -59,6 +62,7 @@ class Worker:
             relay=relay,
             blobs=blobs,
             claims=claims,
+            ledger=ledger,
             imports=imports,
             speakers=speakers,
             elsewhere=elsewhere,

@@ -46,6 +46,9 @@ STAGES = {"started_at": "started", "planned": "planned", "first_words_at": "firs
 class Fenced(Exception):
     """The unit is no longer the caller's: another attempt, a cancel or a take-back came first."""
 
+    def __init__(self, why: str = "the unit is not this attempt's any more") -> None:
+        super().__init__(why)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -259,7 +262,7 @@ async def fail_unit(
         SQL["fail_unit"], unit_id, attempt, failures, lost, cause.code, cause.message
     )
     if unit is None:
-        raise Fenced("the unit is not this attempt's any more")
+        raise Fenced
     if unit["kind"] == UnitKind.IMPORT:
         await connection.execute(SQL["drop_parts"], [run["audio_id"]], False)
     await connection.execute(
