@@ -20,6 +20,7 @@ from lingoloop_transcriber.slots import Slot, Slots
 from tests import media
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
+from tests.rules.commits import shut_gate
 from tests.rules.workshop import (
     LANE,
     EchoSlots,
@@ -334,20 +335,30 @@ async def test_a_blob_carries_unit_and_attempt_so_a_fenced_plan_overwrites_nothi
     assert row["blob"] == f"chunks/{row['run_id']}/{row['unit_id']}.{plan['attempt']}.s16"
 
 
+@pytest.mark.parametrize("first", ["plan", "chunk"])
 async def test_the_plans_withholding_and_the_last_awaited_chunk_at_once_leave_a_plan_that_goes_on(
-    shop: Workshop,
+    shop: Workshop, migrated_url: str, first: str
 ) -> None:
     """Whoever commits first: the plan sees the room, or the chunk's end sees the plan waiting."""
-    for _ in range(5):
-        await shop.database.pool.execute("TRUNCATE transcript_run, outbox, owner_service CASCADE")
-        await shop.add_run(units=33, planned=False)
-        chunk_worker, plan_worker = (
-            Claims(shop.database, new_id(), LANE),
-            Claims(shop.database, new_id(), LANE),
-        )
-        chunk = await claimed(chunk_worker)
-        await shop.database.pool.execute("UPDATE unit SET position = -1 WHERE kind = 'plan'")
-        plan = await claimed(plan_worker)
-        withheld, _ = await asyncio.gather(shop.ledger.withhold(plan, 1), finish(chunk_worker, chunk))
-        state = (await plan_of(shop))["state"]
-        assert state == ("ready" if withheld else "running")
+    await shop.add_run(units=33, planned=False)
+    one, two = Claims(shop.database, new_id(), LANE), Claims(shop.database, new_id(), LANE)
+    chunk = await claimed(one)
+    await shop.database.pool.execute("UPDATE unit SET position = -1 WHERE kind = 'plan'")
+    plan = await claimed(two)
+
+    async def end(kind: str) -> bool:
+        return await (shop.ledger.withhold(plan, 1) if kind == "plan" else finish(one, chunk))
+
+    async with shut_gate(shop, migrated_url) as gate:
+        before = asyncio.create_task(end(first))
+        await gate.holds(1)
+        after = asyncio.create_task(end("chunk" if first == "plan" else "plan"))
+        await gate.holds(2)
+        await gate.open()
+        ended = [await before, await after]
+    if first == "plan":
+        assert ended == [True, False]
+        assert (await plan_of(shop))["state"] == "ready"
+    else:
+        assert ended == [False, False]
+        assert (await plan_of(shop))["state"] == "running"
