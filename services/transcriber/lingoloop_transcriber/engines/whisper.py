@@ -20,6 +20,7 @@ from lingoloop_transcriber.engines.speech import (
     in_order,
     make_windows,
     missed_speech,
+    unfilled_speech,
     with_found,
     with_margins,
 )
@@ -110,6 +111,9 @@ class Whisper:
             return words
         for window in missed_speech(stretch.speech, words, least=MISSED_LEAST):
             words = with_found(words, extent(window), self._another_look(chunk, window, prompt))
+        for where, spans in unfilled_speech(stretch.speech, words):
+            found = [word for span in spans for word in self._another_look(chunk, [span], prompt)]
+            words = with_found(words, where, found)
         script = script_of(stretch.language)
         return write_chinese(words, script) if script else words
 
