@@ -63,8 +63,9 @@ $(APP): $(WEB)
 test: setup test-servers ## the tests, without the slow ones and those of the operators' files
 	$(BIN)/pytest -n 2 -m "not slow and not ops"
 
-test-all: setup test-servers ops-tools ## all tests
-	$(BIN)/pytest -n 2
+test-all: setup test-servers ops-tools ## all tests; the simulation, which measures waits, has the machine to itself
+	$(BIN)/pytest -n 2 --ignore tests/simulation
+	$(BIN)/pytest tests/simulation
 
 ops-check: setup test-servers ops-tools ## the quick tests of the operators' files: images, compose, Kubernetes, alerts, dashboards
 	$(BIN)/pytest -n 2 -m "ops and not slow"
