@@ -1,16 +1,14 @@
 """A Google for each test."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from lingoloop_common.broker.memory import MemoryBroker
-from lingoloop_common.lifecycle import running
 from lingoloop_transcriber import elsewhere as elsewhere_module
 from tests.google.fake import BUCKET, Bucket, FakeGoogle, bucket, serving
-from tests.google.rig import SECONDS, Rig, sound_of
+from tests.google.rig import Rig, at_work
 from tests.rules.conftest import workshop_over
 from tests.rules.workshop import Workshop
 
@@ -56,10 +54,5 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """A worker at work, on a run whose plan is still to be made. What is left over is ended when the test says so."""
     monkeypatch.setattr(elsewhere_module, "LEFT_PAUSE", 3600.0)
-    run = await shop.add_run(
-        sound=sound_of(tmp_path), units=0, planned=False, duration_ms=SECONDS * 1000, status="queued"
-    )
-    rig = Rig(shop, run)
-    async with running([rig.elsewhere, *rig.transcriber.parts]):
-        await asyncio.sleep(0)
+    async with at_work(shop, tmp_path) as rig:
         yield rig

@@ -1,11 +1,14 @@
 """A worker of Google's engine, and a run that it works on: the test hands out its tokens."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lingoloop_common.lifecycle import running
 from lingoloop_common.store.ids import new_id
 from lingoloop_transcriber.claim import Claim, Result
 from lingoloop_transcriber.claims import Claims
@@ -96,3 +99,14 @@ class Rig:
         await self.elsewhere.end_left()
         assert await self.shop.value("SELECT count(*) FROM operation") == 0
         assert await asyncio.to_thread(left_objects) == []
+
+
+@contextlib.asynccontextmanager
+async def at_work(shop: Workshop, folder: Path) -> AsyncIterator[Rig]:
+    """Give a rig at work, on a run whose plan is still to be made."""
+    run = await shop.add_run(
+        sound=sound_of(folder), units=0, planned=False, duration_ms=SECONDS * 1000, status="queued"
+    )
+    rig = Rig(shop, run)
+    async with running([rig.elsewhere, *rig.transcriber.parts]):
+        yield rig

@@ -19,7 +19,7 @@ from lingoloop_transcriber.engines import EngineError
 from lingoloop_transcriber.engines.google import staging
 from tests.google.answers import HELLO
 from tests.google.fake import BUCKET, FakeGoogle, left_objects, status
-from tests.google.rig import SECONDS, Rig, sound_of
+from tests.google.rig import Rig, at_work
 from tests.rules.workshop import Workshop
 from tests.storage.fake_gcs import BUCKET as VERSIONED
 from tests.storage.fake_gcs import FakeGcs
@@ -71,10 +71,6 @@ async def test_sound_that_a_killed_worker_wrote_is_removed(
     shop: Workshop, google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    run = await shop.add_run(
-        sound=sound_of(tmp_path), units=0, planned=False, duration_ms=SECONDS * 1000, status="queued"
-    )
-    rig = Rig(shop, run)
     killed = "killed while its sound was brought up"
 
     async def upload(path: Path, _uri: str) -> int:
@@ -82,8 +78,7 @@ async def test_sound_that_a_killed_worker_wrote_is_removed(
         shutil.copytree(path.parent.parent, tmp_path / f"{elsewhere_module.PREFIX}left")
         raise EngineError(killed)
 
-    async with running([rig.elsewhere, *rig.transcriber.parts]):
-        await asyncio.sleep(0)
+    async with at_work(shop, tmp_path) as rig:
         monkeypatch.setattr(rig.engine._staging, "upload", upload)
         await rig.steps(2)
         assert len(list(tmp_path.glob("lingoloop-*"))) == 2
@@ -111,8 +106,7 @@ async def test_an_upload_that_is_given_up_leaves_nothing(
     upload = asyncio.create_task(store.upload(tmp_path / "long", store.uri("long")))
     assert await asyncio.to_thread(begun.wait, 10)
     upload.cancel()
-    await asyncio.sleep(0)
-    go_on.set()
+    asyncio.get_running_loop().call_soon(go_on.set)  # when it has heard of that
     with pytest.raises(asyncio.CancelledError):
         await upload
     assert await asyncio.to_thread(left_objects) == []
