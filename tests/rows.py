@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -100,7 +101,8 @@ async def add_unit(connection: Connection, run: AddedRun, *, kind: str = "chunk"
     A unit that is ready gets no token here; one that is running is bound to a token of its own, in attempt 1.
     """
     if columns.get("state") == "running":
-        columns = {"message_id": new_id(), "holder": new_id(), "attempt": 1, **columns}
+        begun = {"attempt": 1, "claimed_at": datetime.now(UTC)}
+        columns = {"message_id": new_id(), "holder": new_id(), **begun, **columns}
     values = {
         "id": new_id(),
         "run_id": run.run_id,

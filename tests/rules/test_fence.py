@@ -266,8 +266,9 @@ async def test_an_error_that_nobody_foresaw_is_a_failure_too(shop: Workshop) -> 
 
 
 async def lose_once(shop: Workshop) -> None:
-    """A worker claims and is gone; the sweep finds out."""
-    await claimed(Claims(shop.database, new_id(), LANE))
+    """A worker begins with it and is gone; the sweep finds out."""
+    claims = Claims(shop.database, new_id(), LANE)
+    await claims.begin_turn(await claimed(claims))
     await Sweep(shop.database, shop.broker, shop.relay).sweep()
 
 
@@ -299,7 +300,8 @@ async def test_the_eleventh_loss_found_by_the_sweep_ends_the_unit(shop: Workshop
 async def test_the_eleventh_loss_found_by_a_token_that_comes_back_ends_the_unit(shop: Workshop) -> None:
     run = await shop.add_run(lost=LOST_LIMIT)
     delivery = HandDelivery(redelivered=True)
-    await claimed(Claims(shop.database, new_id(), LANE), message_id=delivery.message_id)
+    claims = Claims(shop.database, new_id(), LANE)
+    await claims.begin_turn(await claimed(claims, message_id=delivery.message_id))
     slots = HandSlots(1)
     shop.transcriber(slots).worker.receive(delivery)
     assert await settled(delivery) == "ack"

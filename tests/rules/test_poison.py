@@ -11,14 +11,17 @@ import pytest
 
 from lingoloop_common import metrics
 from lingoloop_common.child import Message
-from lingoloop_common.contracts.units import LOST_LIMIT, SAMPLE_RATE
+from lingoloop_common.contracts.units import LOST_LIMIT, SAMPLE_RATE, SUSPECT
 from lingoloop_common.lifecycle import running
+from lingoloop_common.store.ids import new_id
+from lingoloop_common.store.runs import Fenced
 from lingoloop_common.sweep import Sweep
-from lingoloop_transcriber import attempts as module
+from lingoloop_transcriber import attempts
+from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.slots import Slot, Slots
 from tests.ledger import check_ledger
 from tests.rows import AddedRun
-from tests.rules.workshop import LANE, Call, HandDelivery, HandSlots, Workshop
+from tests.rules.workshop import LANE, Call, HandDelivery, HandSlots, Workshop, claimed
 from tests.waiting import eventually
 
 CONFIG = {"engine": "simulated", "model": None}
@@ -104,11 +107,9 @@ async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
 
 
 async def test_one_that_kills_its_worker_fails_with_worker_lost_and_its_neighbours_finish(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop,
 ) -> None:
     """One lone worker, started again each time; the broker delivers to it what it held, the poison first."""
-    turn = iter([0.0, 0.05, 0.05, 0.05, 0.0, 0.0] * 10)
-    monkeypatch.setattr(module, "suspects_pause", lambda: next(turn))
     poison = await add_poison(shop)
     neighbours = [await shop.add_run(owner=owner) for owner in ("cyd", "dan")]
     deliveries = [HandDelivery() for _ in range(3)]
@@ -124,15 +125,44 @@ async def test_one_that_kills_its_worker_fails_with_worker_lost_and_its_neighbou
     assert counter.get() == before + 1
     for neighbour in neighbours:
         assert (await shop.run(neighbour.run_id))["status"] == "succeeded"
+        assert (await shop.unit(neighbour.unit_ids[0]))[
+            "lost"
+        ] == SUSPECT  # none of those in line was its own
+
+
+async def test_a_suspect_that_waits_for_its_turn_is_not_lost_with_its_holder(shop: Workshop) -> None:
+    """Neither is it when nobody hears of the holder again and the sweep takes it back."""
+    await shop.add_run(lost=SUSPECT)
+    token = new_id()
+    for _ in range(2 * LOST_LIMIT):
+        await claimed(Claims(shop.database, new_id(), LANE), message_id=token, redelivered=True)
+    sweep = Sweep(shop.database, shop.broker, shop.relay)
+    await sweep.sweep()
+    row = await shop.database.pool.fetchrow("SELECT state, lost FROM unit")
+    assert row is not None
+    assert tuple(row) == ("ready", SUSPECT)
+    claims = Claims(shop.database, new_id(), LANE)
+    await claims.begin_turn(await claimed(claims))
+    await sweep.sweep()
+    assert await shop.value("SELECT lost FROM unit") == SUSPECT + 1
+
+
+async def test_a_turn_is_fenced(shop: Workshop) -> None:
+    await shop.add_run(lost=SUSPECT)
+    token = new_id()
+    claims = Claims(shop.database, new_id(), LANE)
+    claim = await claimed(claims, message_id=token)
+    await claimed(Claims(shop.database, new_id(), LANE), message_id=token, redelivered=True)
+    with pytest.raises(Fenced):
+        await claims.begin_turn(claim)
 
 
 async def test_a_suspect_that_waits_for_its_turn_is_not_late_and_gives_up_when_the_worker_stops(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "suspects_pause", lambda: 0.0)
-    monkeypatch.setattr(module, "deadline", lambda *_, **__: 0.5)
+    monkeypatch.setattr(attempts, "deadline", lambda *_, **__: 0.5)
     await shop.add_run(units=3)
-    await shop.database.pool.execute("UPDATE unit SET lost = $1", module.SUSPECT)
+    await shop.database.pool.execute("UPDATE unit SET lost = $1", SUSPECT)
     slots = HandSlots(3)
     transcriber = shop.transcriber(slots, grace=0.1)
     deliveries = [HandDelivery() for _ in range(3)]
@@ -148,12 +178,9 @@ async def test_a_suspect_that_waits_for_its_turn_is_not_late_and_gives_up_when_t
     assert [tuple(row) for row in states] == [("done", 0), ("done", 0), ("ready", 0)]
 
 
-async def test_a_suspect_whose_turn_does_not_come_is_handed_back(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "suspects_pause", lambda: 0.0)
+async def test_a_suspect_whose_turn_does_not_come_is_handed_back(shop: Workshop) -> None:
     await shop.add_run(units=2)
-    await shop.database.pool.execute("UPDATE unit SET lost = $1", module.SUSPECT)
+    await shop.database.pool.execute("UPDATE unit SET lost = $1", SUSPECT)
     slots = HandSlots(2)
     worker = shop.transcriber(slots, grace=0.1).worker
     deliveries = [HandDelivery() for _ in range(2)]
@@ -163,6 +190,4 @@ async def test_a_suspect_whose_turn_does_not_come_is_handed_back(
     await eventually(lambda: len(worker.held()) == 2)
     await worker.stop()
     assert [delivery.settled for delivery in deliveries] == [["reject"], ["reject"]]
-    assert (
-        await shop.value("SELECT count(*) FROM unit WHERE state = 'ready' AND lost = $1", module.SUSPECT) == 2
-    )
+    assert await shop.value("SELECT count(*) FROM unit WHERE state = 'ready' AND lost = $1", SUSPECT) == 2

@@ -98,7 +98,7 @@ class Sweep:
                 return None
             await connection.fetchval(SQL["release_due"])
             lost = await connection.fetch(SQL["lost_units"])
-            given_up = [unit for unit in lost if after_loss(unit["lost"] + 1).state is UnitState.FAILED]
+            given_up = [unit for unit in lost if after_loss(unit["lost"]).state is UnitState.FAILED]
             released = [unit for unit in lost if unit not in given_up]
             if released:
                 await connection.execute(SQL["release_lost"], [unit["id"] for unit in released])
@@ -128,7 +128,7 @@ class Sweep:
 
     async def _give_up(self, connection: Connection, unit: Mapping[str, Any]) -> None:
         cause = ErrorCause(
-            code="worker_lost", message=f"{unit['lost'] + 1} workers vanished while they worked on it"
+            code="worker_lost", message=f"{unit['lost']} workers vanished while they worked on it"
         )
         try:
             async with connection.transaction():
@@ -139,7 +139,7 @@ class Sweep:
                     unit_id=unit["id"],
                     attempt=unit["attempt"],
                     failures=unit["failures"],
-                    lost=unit["lost"] + 1,
+                    lost=unit["lost"],
                     cause=cause,
                 )
                 # If these were the last chunks ahead of a withheld plan, nobody else would wake it.

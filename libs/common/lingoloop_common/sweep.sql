@@ -32,8 +32,9 @@ DELETE FROM webhook_delivery WHERE id IN (
     ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
 
 -- name: lost_units
--- Running units whose holder has no lease any more: ended, never written, or lost with an older database.
-SELECT u.id, u.run_id, u.lane, u.kind, u.attempt, u.failures, u.lost
+-- Running units whose holder has no lease any more: ended, never written, or lost with an older database. `lost` counts this
+-- loss, unless the unit was a suspect whose turn had not come.
+SELECT u.id, u.run_id, u.lane, u.kind, u.attempt, u.failures, u.lost + (u.claimed_at IS NOT NULL)::int AS lost
 FROM unit u LEFT JOIN worker w ON w.id = u.holder AND w.lease_until >= now()
 WHERE u.state = 'running' AND w.id IS NULL
 ORDER BY u.id LIMIT 1000
@@ -41,7 +42,7 @@ FOR NO KEY UPDATE OF u SKIP LOCKED
 
 -- name: release_lost
 WITH released AS (
-    UPDATE unit SET state = 'ready', ready_at = now(), lost = lost + 1, message_id = NULL, holder = NULL
+    UPDATE unit SET state = 'ready', ready_at = now(), lost = lost + (claimed_at IS NOT NULL)::int, message_id = NULL, holder = NULL
     WHERE id = ANY($1::uuid[]) AND state = 'running'
     RETURNING lane
 )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import math
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from lingoloop_common.blobs import BlobMissing, Blobs, chunks_folder
 from lingoloop_common.blobs.bucket import StoreError
 from lingoloop_common.contracts.states import UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
-from lingoloop_common.contracts.units import SAMPLE_RATE, UnitKind, deadline
+from lingoloop_common.contracts.units import SAMPLE_RATE, SUSPECT, UnitKind, deadline
 from lingoloop_common.errors import Busy, WorkError
 from lingoloop_common.faults import told, unquoted
 from lingoloop_common.outbound import Outbound
@@ -38,14 +37,6 @@ from lingoloop_transcriber.slots import Slot
 from lingoloop_transcriber.speakers import Speakers
 
 log = structlog.get_logger(__name__)
-
-SUSPECT = 3
-"""Losses after which a unit may be the one that kills its workers."""
-
-
-def suspects_pause() -> float:
-    """Return seconds to wait before a suspect's turn, so that it is not the same one first each time."""
-    return random.uniform(0, 0.5)  # noqa: S311  (jitter, not a secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +104,15 @@ class Attempts:
                 if _asks_engine(claim):
                     await self._gate.pass_through(job.stop)
                 result = await self._run_until_stopped(job, claim, slot)
-            if isinstance(result, Pending):
-                await self._wait(job, result)
-                return "pending"
-            if result is not None:
-                await self._store(job, result)
-                if claim.kind is UnitKind.OPERATION:  # most of its time nobody here was at it
-                    self.pace.add(result.engine_ms / 1000, claim.samples / SAMPLE_RATE)
-                else:
-                    self.pace.add(time.perf_counter() - begin, claim.cost)
+                if isinstance(result, Pending):
+                    await self._wait(job, result)
+                    return "pending"
+                if result is not None:
+                    await self._store(job, result)
+                    if claim.kind is UnitKind.OPERATION:  # most of its time nobody here was at it
+                        self.pace.add(result.engine_ms / 1000, claim.samples / SAMPLE_RATE)
+                    else:
+                        self.pace.add(time.perf_counter() - begin, claim.cost)
         except Fenced as error:
             log.info("let go of a unit", reason=str(error))
             return "fenced"
@@ -148,18 +139,19 @@ class Attempts:
         """Let suspects have their turns one by one: what dies with one that kills its worker would be lost as often as it.
 
         Raises:
+            Fenced: the unit is another's by now.
             Stopped: it was ended before its turn came.
         """
         if claim.lost < SUSPECT:
             yield
             return
-        await asyncio.wait({job.stop}, timeout=suspects_pause())
         turn = asyncio.ensure_future(self._suspects.acquire())
         try:
             watched: set[asyncio.Future[Any]] = {turn, job.stop}
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             if job.stop.done():
                 raise Stopped(job.stop.result())
+            await job.until_it_works(lambda: self._claims.begin_turn(claim))
             yield
         finally:
             if turn.done():

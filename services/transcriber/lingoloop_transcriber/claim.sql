@@ -1,5 +1,6 @@
 -- name: claim_units
--- $1 lane, $2 the tokens' message ids, $3 this worker, $4 which of the tokens were delivered before. A row for each token.
+-- $1 lane, $2 the tokens' message ids, $3 this worker, $4 which of the tokens were delivered before, $5 losses of a suspect.
+-- A row for each token.
 --
 -- A token takes its own unit back if that is still running and bound to it, and the message came back or the holder is
 -- this very worker (a commit whose answer was lost). One that is bound otherwise is a copy. The others claim the fairest
@@ -11,10 +12,16 @@ WITH RECURSIVE token AS (
     FROM unnest($2::uuid[], $4::boolean[]) WITH ORDINALITY AS asked (message_id, redelivered, place)
 ), free AS (
     SELECT message_id, row_number() OVER (ORDER BY place) AS place FROM token WHERE bound_to IS NULL
+), back AS (
+    SELECT id, lost + (holder <> $3 AND claimed_at IS NOT NULL)::int AS lost
+    FROM unit JOIN token USING (message_id)
+    WHERE state = 'running' AND lane = $1 AND (redelivered OR holder = $3)
+    FOR NO KEY UPDATE OF unit
 ), mine AS (
-    UPDATE unit SET attempt = attempt + 1, lost = lost + (holder <> $3)::int, holder = $3, claimed_at = now()
-    FROM token
-    WHERE unit.message_id = token.message_id AND state = 'running' AND lane = $1 AND (redelivered OR holder = $3)
+    UPDATE unit SET
+        attempt = attempt + 1, lost = back.lost, holder = $3,
+        claimed_at = CASE WHEN back.lost < $5 THEN now() END
+    FROM back WHERE unit.id = back.id
     RETURNING unit.*
 ), ahead AS (
     -- Small runs may use a quarter of the lane's slots ahead of the order.
@@ -81,7 +88,8 @@ WITH RECURSIVE token AS (
     WHERE p.place < (SELECT count(*) FROM free) AND (fresh.id IS NOT NULL OR again.id IS NOT NULL)
 ), claimed AS (
     UPDATE unit SET
-        state = 'running', attempt = attempt + 1, message_id = free.message_id, holder = $3, claimed_at = now()
+        state = 'running', attempt = attempt + 1, message_id = free.message_id, holder = $3,
+        claimed_at = CASE WHEN lost < $5 THEN now() END
     FROM (SELECT ids FROM picked ORDER BY place DESC LIMIT 1) last
     CROSS JOIN unnest(last.ids) WITH ORDINALITY AS chosen (id, place)
     JOIN free USING (place)
@@ -95,7 +103,7 @@ WITH RECURSIVE token AS (
     FROM (SELECT owner, sum(cost) AS cost FROM claimed JOIN payer USING (owner) GROUP BY owner) due
     WHERE s.lane = $1 AND s.owner = due.owner
 )
-SELECT t.message_id, t.bound_to, extract(epoch FROM u.claimed_at - u.ready_at)::float AS waited,
+SELECT t.message_id, t.bound_to, extract(epoch FROM now() - u.ready_at)::float AS waited,
        u.id, u.run_id, u.owner, u.lane, u.kind, u.attempt, u.failures, u.lost, u.cost, u.small,
        r.status AS run_status, r.language, r.options, r.planned_samples, r.chunks_total, r.units_left - 1 AS chunks_open,
        r.traceparent, r.request_id, a.blob AS audio_blob, a.duration_ms,
@@ -119,6 +127,9 @@ JOIN transcript_run r ON r.id = u.run_id
 JOIN audio a ON a.id = r.audio_id
 LEFT JOIN chunk c ON c.unit_id = u.id
 WHERE u.id = $1 AND u.holder = $2 AND u.message_id = $3 AND u.state = 'running'
+
+-- name: begin_turn
+UPDATE unit SET claimed_at = now() WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING id
 
 -- name: token_is_mine
 SELECT EXISTS (SELECT FROM unit WHERE message_id = $1 AND holder = $2 AND state = 'running')

@@ -13,7 +13,7 @@ from lingoloop_common import metrics
 from lingoloop_common.contracts.events import ErrorCause
 from lingoloop_common.contracts.states import RunStatus, UnitState
 from lingoloop_common.contracts.transcript import SEGMENTS
-from lingoloop_common.contracts.units import UnitKind, after_failure, after_loss
+from lingoloop_common.contracts.units import SUSPECT, UnitKind, after_failure, after_loss
 from lingoloop_common.errors import WorkError
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.queries import load_queries
@@ -88,6 +88,15 @@ class Claims:
         await self._fail(claim, ErrorCause(code="worker_lost", message=message), failures=claim.failures)
         return True
 
+    async def begin_turn(self, claim: Claim) -> None:
+        """Say that the turn of a suspect has come: if its holder vanishes before, that is no loss of its own.
+
+        Raises:
+            Fenced: the unit is another's by now.
+        """
+        if await self._database.pool.fetchval(SQL["begin_turn"], claim.unit_id, claim.attempt) is None:
+            raise Fenced
+
     async def start_run(self, claim: Claim) -> None:
         """Say that the run is being processed, when this is its first claim."""
         if claim.run_status is not RunStatus.QUEUED:
@@ -141,7 +150,7 @@ class Claims:
         # The pool's connection runs this as one statement, and so as one transaction: no lock outlives it.
         ids, redelivered = zip(*tokens, strict=True)
         return await self._database.pool.fetch(
-            SQL["claim_units"], self._lane, ids, self._worker_id, redelivered
+            SQL["claim_units"], self._lane, ids, self._worker_id, redelivered, SUSPECT
         )
 
     async def _finish_chunks(self, results: Sequence[Result]) -> Sequence[bool | Fenced]:

@@ -15,6 +15,9 @@ WAVEFORM_SAMPLES = SAMPLE_RATE // 50
 LOST_LIMIT = 10
 """Take-backs from holders that vanished before a unit is given up as `worker_lost`."""
 
+SUSPECT = 3
+"""Losses after which a unit may be the one that kills its workers."""
+
 CONSUMER_TIMEOUT = 1_800.0
 """Seconds after which RabbitMQ, as it comes, takes a token back from a consumer that has not settled it."""
 
