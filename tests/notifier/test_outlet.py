@@ -112,7 +112,7 @@ class Watched(Outlet):
 async def connected(hub: Hub, *, reads: bool) -> tuple[Watched, Any]:
     """Follow a run live over a connection with small buffers."""
     follows = hub.subscribe(ANNS_RUN, NoPast())
-    made = Watched(Form(named=False, chunked=False), 3600.0, lambda gone: hub.leave(follows, gone))
+    made = Watched(Form(named=False, chunked=False), 0.0, lambda gone: hub.leave(follows, gone))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: made, "127.0.0.1", 0)
     server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
