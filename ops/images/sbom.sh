@@ -6,7 +6,7 @@ mkdir -p "$1"
 folder=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 
-for lock in gateway notifier transcriber model lingoloop; do
+for lock in gateway notifier transcriber model cuda lingoloop; do
   .venv-ops/bin/cyclonedx-py requirements --output-reproducible -o "$folder/$lock.json" "ops/images/$lock.lock"
 done
 .venv-ops/bin/cyclonedx-py requirements --output-reproducible -o "$folder/host.json" ops/systemd/install.lock

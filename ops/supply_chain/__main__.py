@@ -20,7 +20,7 @@ PAGES = {
     ROOT / "docs" / "operations" / "licences.md": licences.ENGLISH,
     ROOT / "docs" / "operations" / "licences.zh.md": licences.CHINESE,
 }
-LOCKS = ("requirements.lock", "ops/systemd/install.lock", "ops/tools.lock")
+LOCKS = ("requirements.lock", "ops/systemd/install.lock", "ops/images/cuda.lock", "ops/tools.lock")
 
 
 def known_faults() -> Iterable[str]:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+import ctranslate2
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ def test_each_target_runs_as_a_numbered_user(target: str) -> None:
     assert "USER 10001:10001" in stage
 
 
-@pytest.mark.parametrize("lock", sorted(path.stem for path in LOCKS.glob("*.in")))
+@pytest.mark.parametrize("lock", sorted({path.stem for path in LOCKS.glob("*.in")} - {"cuda"}))
 def test_what_is_pinned_for_an_image_is_what_is_tested(lock: str) -> None:
     """Run `make lock` when this fails."""
     tested = pins(REPOSITORY / "requirements.lock")
@@ -81,6 +82,16 @@ def test_what_a_service_declares_is_in_its_lock(service: str) -> None:
     assert {name for name in wanted if not name.startswith("lingoloop")} <= set(
         pins(LOCKS / f"{service}.lock")
     )
+
+
+def test_the_image_for_gpus_has_what_ctranslate2_opens_and_no_more() -> None:
+    """The names are those in its library. nvrtc comes with cuBLAS."""
+    [library] = Path(ctranslate2.__file__).parents[1].glob("ctranslate2.libs/libctranslate2-*.so*")
+    opened = set(re.findall(rb"lib(cublas|cudnn\w*|curand|cufft|nvrtc)\.so\.(\d+)", library.read_bytes()))
+    assert opened == {(b"cublas", b"12")}
+    locked = pins(LOCKS / "cuda.lock")
+    assert set(locked) == {"nvidia-cublas-cu12", "nvidia-cuda-nvrtc-cu12"}
+    assert {version.partition(".")[0] for version, _ in locked["nvidia-cublas-cu12"]} == {"12"}
 
 
 def test_no_service_s_image_has_another_s_parts() -> None:
