@@ -41,6 +41,14 @@ def test_the_images_are_of_this_version() -> None:
         assert set(re.findall(r"job/([\w.-]+)", page.read_text())) == {job["metadata"]["name"]}
 
 
+@pytest.mark.parametrize("name", WAYS)
+def test_each_image_of_ours_is_one_that_the_dockerfile_makes(name: str) -> None:
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    images = re.findall(r"image: lingoloop/([\w-]+)", "".join(_texts(cluster(name))))
+    assert images
+    assert set(images) <= targets
+
+
 def test_built_in_resources_fit_their_schemas(tmp_path: Path) -> None:
     things = {
         yaml.safe_dump(thing)
