@@ -29,10 +29,19 @@ class Timed:
         return (self.start + self.end) / 2
 
 
+HESITATIONS = {"hmm", "mm", "mhm", "mmm", "uh", "um"}
+"""No words to Whisper's English normaliser, and so neither here."""
+
+
 def plain(word: str) -> str:
-    """Return a word as it is compared."""
+    """Return a word as it is compared; nothing for a hesitation."""
     word = re.sub(r"[^a-z0-9']", "", word.lower())
-    return {"mr": "mister"}.get(word, word)
+    return {"mr": "mister"}.get(word, "" if word in HESITATIONS else word)
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text as they are compared."""
+    return [word for part in text.split() if (word := plain(part))]
 
 
 def right_words(reference: Sequence[str], heard: Sequence[Timed]) -> dict[int, int]:
@@ -50,7 +59,7 @@ def spoiled(
     clip: Clip, cuts: Sequence[float], ours: Sequence[Timed], direct: Sequence[Timed], *, near: float
 ) -> list[str]:
     """Return the words within `near` seconds of a cut that direct decoding has right and we have not, or more often."""
-    reference = [plain(word) for word in clip.words.split()]
+    reference = plain_words(clip.words)
     mine, theirs = right_words(reference, ours), right_words(reference, direct)
     wrong = []
     for place, at in theirs.items():

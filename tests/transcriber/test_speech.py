@@ -137,6 +137,11 @@ def test_what_is_missed_twice_in_a_sentence_is_heard_again_once() -> None:
             [(0, 6.5, slice(0, 2))],
             id="the last one's words are stretched over it, and into the pause",
         ),
+        pytest.param(
+            [*said(0, 3), word(4, 4.2), word(4.2, 4.4), word(4.4, 6.2), *said(7, 9)],
+            [(4, 6.2, slice(1, 2))],
+            id="one word is stretched over it, beside others that could have filled it",
+        ),
         pytest.param([*said(0, 3), word(4, 6, " internationalization"), *said(7, 9)], [], id="a long word"),
         pytest.param([*said(0, 3), *said(7, 9)], [], id="none, which is missed speech"),
         pytest.param(

@@ -16,7 +16,7 @@ from lingoloop_transcriber.engines.models import default_cache, find_model
 from lingoloop_transcriber.engines.whisper import Whisper
 from lingoloop_transcriber.loudness import audible
 from lingoloop_transcriber.split import Splitter
-from tests.seams import Timed, cuts_of, plain, right_words, spoiled
+from tests.seams import Timed, cuts_of, plain_words, right_words, spoiled
 from tests.speech import RATE, Clip, Samples, join, librivox_clips, mixed, once, shared_clips, word_error_rate
 
 pytestmark = pytest.mark.skipif(
@@ -94,6 +94,6 @@ def test_a_sentence_over_which_the_next_ones_words_were_stretched_is_heard() -> 
 
 def starts_apart(clip: Clip, ours: Sequence[Timed], direct: Sequence[Timed]) -> list[float]:
     """Return how far apart the starts of the words are that both have right, in seconds."""
-    reference = [plain(word) for word in clip.words.split()]
+    reference = plain_words(clip.words)
     mine, theirs = right_words(reference, ours), right_words(reference, direct)
     return [abs(ours[mine[place]].start - direct[theirs[place]].start) for place in mine.keys() & theirs]

@@ -203,7 +203,7 @@ def unfilled_speech(speech: Sequence[Span], words: Sequence[Word]) -> list[tuple
         if found and span.start < found[-1][0].end:
             continue
         said = _touching([span], words)
-        if said and span.seconds - sum(_longest(word) for word in said) >= UNFILLED:
+        if said and _unfilled(span, said) >= UNFILLED:
             spans: Sequence[Span] = []
             stretch = span
             while len(spans) < len(touched := [part for part in speech if _overlap(part, stretch) > 0]):
@@ -213,6 +213,12 @@ def unfilled_speech(speech: Sequence[Span], words: Sequence[Word]) -> list[tuple
                 )
             found.append((stretch, spans))
     return found
+
+
+def _unfilled(span: Span, said: Sequence[Word]) -> float:
+    """Return seconds of a span in which something else must have been said than its words."""
+    stretched = max(_overlap(span, Span(word.start, word.end)) - _longest(word) for word in said)
+    return max(stretched, span.seconds - sum(_longest(word) for word in said))
 
 
 def _touching(spans: Sequence[Span], words: Sequence[Word]) -> list[Word]:
