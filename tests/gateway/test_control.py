@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from tests import media
 from tests.gateway.world import World, running_world
+from tests.rows import add_worker
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,19 +44,23 @@ async def with_units(world: World, owner: str, *unit_states: str) -> tuple[str, 
     """Upload a long recording and put chunks with these states into its ledger, all planned; nobody works on it."""
     body = await world.accepted(owner, LONG)
     pool, run_id = world.database.pool, UUID(body["runId"])
+    # Without one, what runs is taken back within a second.
+    holder = await add_worker(pool, slots=0, lease=3600) if "running" in unit_states else None
     await pool.execute("UPDATE unit SET state = 'done' WHERE run_id = $1", run_id)
     units = [uuid4() for _ in unit_states]
     for index, (unit_id, state) in enumerate(zip(units, unit_states, strict=True)):
         await pool.execute(
             "INSERT INTO unit (id, run_id, job_id, owner, lane, kind, state, small, priority, position, cost,"
-            " attempt, failures, error_code, error_message)"
+            " attempt, failures, error_code, error_message, holder)"
             " SELECT $1, run_id, job_id, owner, lane, 'chunk', $3, false, 0, $4::int * 20, 20, 1, 4,"
-            " CASE WHEN $3 = 'failed' THEN 'engine_failed' END, CASE WHEN $3 = 'failed' THEN 'it broke' END"
+            " CASE WHEN $3 = 'failed' THEN 'engine_failed' END, CASE WHEN $3 = 'failed' THEN 'it broke' END,"
+            " CASE WHEN $3 = 'running' THEN $5::uuid END"
             " FROM unit WHERE run_id = $2 AND kind = 'plan'",
             unit_id,
             run_id,
             state,
             index,
+            holder,
         )
     failed = sum(state == "failed" for state in unit_states)
     open_units = sum(state in ("waiting", "ready", "running") for state in unit_states)
