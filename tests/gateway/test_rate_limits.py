@@ -2,15 +2,23 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
 import openai
 import pytest
 
+from lingoloop_common import rates
 from tests import media
 from tests.gateway.their_client import ask
 from tests.gateway.world import World, running_world
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests of a test come in one moment, however long they take."""
+    monkeypatch.setattr(rates, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
 
 def told(answer: httpx.Response) -> tuple[int, str | None]:
