@@ -133,9 +133,11 @@ async def test_a_migration_that_meets_a_service_across_two_tables_tries_again(
     more = [*migrations(), two]
     monkeypatch.setattr(module, "migrations", lambda: more)
     monkeypatch.setattr(module, "PAUSE", 0.1)
-    await connection.execute("SET deadlock_timeout = '300ms'")  # it is the one that PostgreSQL breaks off
+    # It is the one that PostgreSQL breaks off, also where the service comes later than it is looked for.
+    await connection.execute("SET deadlock_timeout = '300ms'")
     service, watch = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
     try:
+        await service.execute("SET deadlock_timeout = '1min'")
         await service.execute("BEGIN; SELECT FROM job")
         migrating = asyncio.create_task(migrate(connection))
         waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'job'::regclass AND NOT granted)"
