@@ -69,6 +69,7 @@ class Call:
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self.fields = dict(fields)
+        self.begun_at = asyncio.get_running_loop().time()
         self.stopped = asyncio.Event()
         self._answers: asyncio.Queue[Message | WorkError] = asyncio.Queue()
 
