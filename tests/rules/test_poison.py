@@ -17,6 +17,7 @@ from lingoloop_common.store.ids import new_id
 from lingoloop_common.store.runs import Fenced
 from lingoloop_common.sweep import Sweep
 from lingoloop_transcriber import attempts
+from lingoloop_transcriber.claim import Claim
 from lingoloop_transcriber.claims import Claims
 from lingoloop_transcriber.slots import Slot, Slots
 from tests.ledger import check_ledger
@@ -78,7 +79,7 @@ async def test_one_that_kills_its_slot_fails_with_slot_died_and_its_neighbour_fi
 async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
     """Live until the poison is in a slot, which ends this worker with all it holds; return whether it died.
 
-    What is in a slot beside it has not finished by then: it needs a while in which nothing else begins.
+    What is in a slot beside it has not finished by then: it does when all others wait in line for it.
     """
     slots = HandSlots(len(deliveries))
     worker = shop.transcriber(slots).worker
@@ -87,11 +88,12 @@ async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
     at_work: list[Call] = []
     calling = asyncio.create_task(slots.call())
     while tasks := set(worker._tasks):
-        quiet = 0.3 if at_work else None
-        await asyncio.wait([calling, *tasks], return_when=asyncio.FIRST_COMPLETED, timeout=quiet)
+        await asyncio.wait([calling, *tasks], return_when=asyncio.FIRST_COMPLETED, timeout=0.02)
         if not calling.done():
-            while at_work:
-                at_work.pop().finish()
+            in_line = len(worker._attempts._suspects._waiters or ())
+            if len(at_work) + in_line == len(worker._jobs):
+                while at_work:
+                    at_work.pop().finish()
             continue
         call = calling.result()
         if call.fields["stop"] == DEADLY:
@@ -160,7 +162,22 @@ async def test_a_turn_is_fenced(shop: Workshop) -> None:
 async def test_a_suspect_that_waits_for_its_turn_is_not_late_and_gives_up_when_the_worker_stops(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "deadline", lambda *_, **__: 0.5)
+    turns = limits = 0
+    begin_turn = Claims.begin_turn
+
+    async def noted(self: Claims, claim: Claim) -> None:
+        nonlocal turns
+        turns += 1
+        await begin_turn(self, claim)
+
+    def limit(*_: object, **__: object) -> float:
+        """Much time for whoever has its turn; for one whose time counts from before, less than it waits."""
+        nonlocal limits
+        limits += 1
+        return 60.0 if limits <= turns else 0.1
+
+    monkeypatch.setattr(Claims, "begin_turn", noted)
+    monkeypatch.setattr(attempts, "deadline", limit)
     await shop.add_run(units=3)
     await shop.database.pool.execute("UPDATE unit SET lost = $1", SUSPECT)
     slots = HandSlots(3)
@@ -168,7 +185,7 @@ async def test_a_suspect_that_waits_for_its_turn_is_not_late_and_gives_up_when_t
     deliveries = [HandDelivery() for _ in range(3)]
     for delivery in deliveries:
         transcriber.worker.receive(delivery)
-    for _ in range(2):  # each takes most of what it may; the third waits longer than that
+    for _ in range(2):
         call = await slots.call()
         await asyncio.sleep(0.3)
         call.finish()
