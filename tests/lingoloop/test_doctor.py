@@ -314,7 +314,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 async def test_work_that_nobody_does_is_named(data: Path, migrated_url: str) -> None:
     async with connected(migrated_url) as connection:
         await add_run(connection, units=2)
-        await add_worker(connection, lane="whisper.base")
+        await add_worker(connection, lane="whisper.base", lease=3600)
         await add_worker(connection, lease=-1)
     alone = await examine(data, DATABASE_URL=migrated_url)
     assert (alone.code, alone.wrong) == (1, {"workers"})
@@ -322,7 +322,7 @@ async def test_work_that_nobody_does_is_named(data: Path, migrated_url: str) -> 
     assert "work of simulated:" in alone.says["workers"]
     assert "2 units ready, the oldest for" in alone.says["database"]
     async with connected(migrated_url) as connection:
-        await add_worker(connection)
+        await add_worker(connection, lease=3600)
         await connection.execute("UPDATE fleet SET wanted = 'stopped'")
     report = await examine(data, DATABASE_URL=migrated_url)
     assert (report.code, report.wrong) == (0, set()), report.out
