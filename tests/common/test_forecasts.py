@@ -1,10 +1,12 @@
 """Forecasts read a lane as often as is needed, and no more."""
 
 import asyncio
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
+from lingoloop_common.store import forecast
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.forecast import Forecasts
 from lingoloop_common.store.runs import lock_run
@@ -57,21 +59,25 @@ async def test_a_new_run_need_not_wait_for_the_next_reading(database: Database, 
 
 
 async def test_but_new_runs_do_not_make_a_slow_reading_happen_all_the_time(
-    database: Database, run: AddedRun
+    database: Database, run: AddedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = 1000.0
+    monkeypatch.setattr(forecast, "time", SimpleNamespace(monotonic=lambda: now))
     forecasts = Forecasts(database, max_age=60)
     reads = Reads(forecasts)
 
     async def slowly(lane: str) -> object:
-        await asyncio.sleep(0.05)  # as a lane with very many runs
+        nonlocal now
+        now += 1  # as a lane with very many runs
         return await reads(lane)
 
     with mock.patch.object(forecasts, "_read", slowly):
         await state(database, forecasts, run)
-        for _ in range(5):
+        for _ in range(25):
             newer = await add_run(database.pool, status="queued", planned=False, units=0)
             await state(database, forecasts, newer)
-    assert reads.count <= 2
+            now += 1
+    assert reads.count == 3  # the first, and each ten times as long after the one before as that took
 
 
 async def test_a_fleet_that_is_told_to_stop_promises_nothing(database: Database, run: AddedRun) -> None:
