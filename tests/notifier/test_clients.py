@@ -14,6 +14,7 @@ import httpx_sse
 import pytest
 import pytest_asyncio
 
+from lingoloop_notifier.hub import Hub
 from tests.gateway.world import World, running_world
 from tests.notifier.real_runs import RealRuns
 from tests.notifier.world import path
@@ -185,7 +186,12 @@ async def test_a_client_that_is_cut_off_goes_on_where_it_was_and_stops_at_the_en
     assert heard.status == 204
 
 
-async def test_with_a_new_token_a_stream_whose_token_has_expired_goes_on(line: Line) -> None:
+async def test_with_a_new_token_a_stream_whose_token_has_expired_goes_on(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat, expired = Hub.beat, asyncio.Event()
+    # Nothing ends before, however slow the machine is.
+    monkeypatch.setattr(Hub, "beat", lambda hub, now: beat(hub, now + 2 * 3600 if expired.is_set() else 0.0))
     owner = line.world.new_owner()
     run = await line.runs.add(owner, 4)
     async with httpx.AsyncClient(timeout=30) as http:
@@ -200,13 +206,16 @@ async def test_with_a_new_token_a_stream_whose_token_has_expired_goes_on(line: L
                     found.append((event.id, event.json()["event"]))
                     if len(found) == 1:
                         await line.runs.finish_chunk(run)
+                    else:
+                        expired.set()
                     if found[-1][1] == until:
                         break
             return found
 
-        old = line.world.token(owner, ttl=-28)  # clocks may differ by 30 s; of those, two are left
-        begun = await frames(old, None, "nothing ends it but the server")
+        begun = await frames(line.world.token(owner), None, "nothing ends it but the server")
         assert begun == [("1", "init"), ("2", "update"), ("2", "error")]
+        expired.clear()
+        old = line.world.token(owner, ttl=-31)  # clocks may differ by 30 s
         refused = await http.get(line.url + path(run), headers={"Authorization": f"Bearer {old}"})
         assert refused.status_code == 401
         await line.runs.finish_chunk(run)
