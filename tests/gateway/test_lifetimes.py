@@ -220,8 +220,8 @@ async def test_a_crash_between_the_rows_and_the_storage_leaves_no_blob_for_good(
         with monkeypatch.context() as patch:
             patch.setattr(Removals, "remove", crashes)
             await keeping(world).drop_expired()
-        assert await world.count("audio", "ann") == 0
-        assert len(stored(own_folder)) == 1
+            assert await world.count("audio", "ann") == 0
+            assert len(stored(own_folder)) == 1
     async with running_world(migrated_url, own_folder, transcribes=False):
         await eventually(lambda: stored(own_folder) == [])
 
