@@ -13,6 +13,7 @@ from lingoloop_common import outbound
 from lingoloop_common.http import HttpServer
 from lingoloop_common.lifecycle import running
 from lingoloop_common.outbound import NOT_PUBLIC, CallFailed, Outbound, Refused, body_of, check_url, is_public
+from tests.servers import free_port
 
 
 @pytest.mark.parametrize(
@@ -308,7 +309,7 @@ async def test_no_proxy_is_taken_from_the_environment(serve: Start, monkeypatch:
 
 async def test_nobody_there_may_be_better_later() -> None:
     with pytest.raises(CallFailed, match="reached"):
-        await fetched("http://127.0.0.1:9009/", allow_private=True)
+        await fetched(f"http://127.0.0.1:{free_port()}/", allow_private=True)
 
 
 async def test_a_body_that_turns_into_nonsense_does_not_hang_the_caller(
