@@ -277,7 +277,7 @@ class TestWaiting:
                     await eventually(lambda: world.count("transcript_run", "ann"))
                 begin = time.monotonic()
                 await world.gateway.stop()
-                assert time.monotonic() - begin < 2
+                assert time.monotonic() - begin < 4  # less than a stop gives to open requests
                 # What their clients take for a reason to ask again, and nothing that looks like an answer.
                 with pytest.raises(httpx.RemoteProtocolError if begun else openai.InternalServerError):
                     await (anext(parts) if begun else task)
