@@ -15,7 +15,6 @@ from prometheus_client import REGISTRY
 
 from lingoloop_common.blobs import FolderBlobs
 from lingoloop_gateway import deletions, removals
-from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.removals import Removals
 from lingoloop_gateway.runs import Runs
 from tests import media
@@ -103,7 +102,7 @@ async def test_nothing_of_a_recording_stays_but_the_receipt(world: World) -> Non
     await world.accepted(owner, data, webhookUrl="https://hooks.example/")
     edit = f"/api/runs/{body['runId']}/segments/0"
     await world.http.patch(edit, content=b'{"text": "secret"}', headers=world.bearer(owner))
-    await Indexing(world.database).index_due()
+    await world.index(UUID(body["runId"]))
     await world.database.pool.execute("INSERT INTO waveform VALUES ($1, 0, 'x')", UUID(body["runId"]))
     assert (await rows(world, body["runId"])).keys() == set(OF_RUNS) - {"dead_letter"}
     events = (await rows(world, body["runId"]))["run_event"]

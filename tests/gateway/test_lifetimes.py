@@ -13,7 +13,6 @@ from lingoloop_common.blobs import FolderBlobs
 from lingoloop_common.store.runs import Change, change_run, lock_run
 from lingoloop_gateway import lifetimes
 from lingoloop_gateway.deletions import Deletions
-from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.lifetimes import Lifetimes
 from lingoloop_gateway.removals import Removals
 from tests import media
@@ -132,7 +131,7 @@ async def test_nothing_of_it_stays_but_the_receipt(world: World) -> None:
     await world.finished(owner, body["runId"])
     edit = f"/api/runs/{run_id}/segments/0"
     await world.http.patch(edit, content=b'{"text": "secret"}', headers=world.bearer(owner))
-    await Indexing(world.database).index_due()
+    await world.index(run_id)
     await world.database.pool.execute("INSERT INTO waveform VALUES ($1, 0, 'x')", run_id)
     before = await rows_that_name(world, audio_id, run_id)
     assert {"segment.run_id", "run_event.run_id", "run_text.run_id", "waveform.run_id"} <= before.keys()

@@ -42,7 +42,7 @@ async def add_text(
                 for place, text in enumerate(texts)
             ],
         )
-    await Indexing(world.database).index_due()
+    await world.index(run.run_id)
     return str(run.run_id)
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -23,6 +24,7 @@ from lingoloop_common.relay import Relay
 from lingoloop_common.settings import read_settings
 from lingoloop_common.store.database import Database
 from lingoloop_common.store.runs import fail_unit, lock_run
+from lingoloop_gateway.indexing import Indexing
 from lingoloop_gateway.probe import Probe
 from lingoloop_gateway.settings import GatewaySettings
 from lingoloop_notifier.settings import NotifierSettings
@@ -112,6 +114,13 @@ class World:
             f"SELECT count(*) FROM {table} WHERE owner = $1", owner
         )
         return number
+
+    async def index(self, run_id: UUID) -> None:
+        """Let a run that has ended be indexed now."""
+        await Indexing(self.database).index_due()
+        # The gateway's own indexing may be at it, and is left alone with it: it is done when the run's row is free.
+        free = "SELECT FROM transcript_run WHERE id = $1 FOR NO KEY UPDATE"
+        await self.database.pool.execute(free, run_id)
 
     async def waits_for_locks(self) -> bool:
         """Whether a session waits for another one's lock."""
