@@ -325,8 +325,9 @@ async def test_who_may_only_read_may_not_change(idle_world: World, change: str) 
 
 @contextlib.asynccontextmanager
 async def slow_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """A world whose engine takes a second for a second of audio."""
+    """A world whose engine takes a second for a second of audio, and whose worker need not be waited for."""
     monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "1000")
+    monkeypatch.setattr("lingoloop_transcriber.heartbeat.PERIOD", 0.1)
     async with running_world(url, folder) as world:
         yield world
 

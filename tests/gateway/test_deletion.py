@@ -356,6 +356,7 @@ async def test_workers_of_a_deleted_run_stop_within_two_seconds_and_write_nothin
         return REGISTRY.get_sample_value("lingoloop_slots_busy", {"lane": "simulated"}) or 0
 
     monkeypatch.setenv("SIMULATED_MS_PER_SECOND", "1000")
+    monkeypatch.setattr("lingoloop_transcriber.heartbeat.PERIOD", 0.1)  # so that most of the time is left
     async with running_world(migrated_url, own_folder) as world:
         body = await world.accepted("ann", LONG)
         await eventually(lambda: busy() == 2)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lingoloop_common.lifecycle import running
+from lingoloop_transcriber import heartbeat
 from tests.rows import add_worker
 from tests.rules.workshop import (
     LANE,
@@ -28,8 +29,11 @@ TAKEN = {
 
 @pytest.mark.parametrize("how", TAKEN)
 async def test_the_slot_of_a_unit_that_is_no_longer_its_own_stops_within_two_seconds(
-    shop: Workshop, how: str
+    shop: Workshop, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One until the next beat, which is not waited for here, and one for the rest."""
+    assert heartbeat.PERIOD == 1
+    monkeypatch.setattr(heartbeat, "PERIOD", 0.1)
     await shop.add_run()
     transcriber = shop.transcriber(simulated_slots(1, seconds_each=60))
     async with running(transcriber.parts):
