@@ -160,9 +160,10 @@ async def test_a_stream_that_has_ended_is_cut_when_its_end_is_not_read_in_time()
         number += 1
         hub.on_event(event(number, text="x" * 10_000))
         await asyncio.sleep(0)
-    hub.beat(loop.time())  # its token has ended
+    now = loop.time()
+    hub.beat(now)  # its token has ended
     held = deaf.line.get_write_buffer_size()
-    hub.beat(loop.time() + outlet.HEARTBEAT_SECONDS - 1)
+    hub.beat(now + outlet.HEARTBEAT_SECONDS - 1)
     await asyncio.sleep(0)
     assert deaf.line.get_write_buffer_size() == held > 0
     hub.beat(loop.time() + outlet.HEARTBEAT_SECONDS + 1)
