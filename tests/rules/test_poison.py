@@ -90,7 +90,9 @@ async def live_once(shop: Workshop, deliveries: list[HandDelivery]) -> bool:
     while tasks := set(worker._tasks):
         await asyncio.wait([calling, *tasks], return_when=asyncio.FIRST_COMPLETED, timeout=0.02)
         if not calling.done():
-            in_line = len(worker._attempts._suspects._waiters or ())
+            in_line = await shop.value(
+                "SELECT count(*) FROM unit WHERE state = 'running' AND claimed_at IS NULL"
+            )
             if len(at_work) + in_line == len(worker._jobs):
                 while at_work:
                     at_work.pop().finish()
