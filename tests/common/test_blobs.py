@@ -169,17 +169,18 @@ async def test_a_removal_that_cannot_be_done_says_so(
 async def test_a_write_whose_caller_is_cancelled_leaves_nothing(
     blobs: FolderBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, replace = threading.Event(), Path.replace
+    begun, go_on, replace = threading.Event(), threading.Event(), Path.replace
 
     def slow(self: Path, target: Path) -> Path:
         begun.set()
-        time.sleep(0.1)
+        go_on.wait(10)
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", slow)
     writing = asyncio.create_task(blobs.write("chunks/1/7.1.s16", b"x"))
-    await asyncio.to_thread(begun.wait, 5)
+    assert await asyncio.to_thread(begun.wait, 10)
     writing.cancel()
+    asyncio.get_running_loop().call_soon(go_on.set)  # when it has heard of that
     with pytest.raises(asyncio.CancelledError):
         await writing
     assert files(tmp_path) == []
