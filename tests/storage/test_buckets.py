@@ -28,6 +28,7 @@ from lingoloop_common.blobs.bucket import URL_LASTS, StoreError
 from lingoloop_common.blobs.gcs import GcsBucket
 from lingoloop_common.lifecycle import running
 from lingoloop_common.settings import RecordingSettings, SettingsError, read_settings
+from tests.servers import free_port
 from tests.storage.fake_gcs import BUCKET, FakeGcs
 from tests.storage.stores import CREDENTIALS, opened, s3_client, s3_settings
 from tests.storage.test_blobs import parts
@@ -292,8 +293,7 @@ async def test_a_bucket_that_is_not_there_is_told_at_the_start(s3: S3, gcs: Fake
 
 async def test_a_store_that_refuses_is_told_without_a_secret(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    port = "http://127.0.0.1:9"
-    blobs = opened(blob_url="s3://recordings/a", s3_endpoint_url=port)
+    blobs = opened(blob_url="s3://recordings/a", s3_endpoint_url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(OSError, match="cannot be reached: EndpointConnectionError") as caught:
         async with running([blobs]):
             pass
