@@ -70,8 +70,10 @@ async def test_a_consumer_whose_queue_was_deleted_by_hand_works_on(
 ) -> None:
     inbox: Inbox[Delivery] = Inbox()
     await broker.consume(LANE, inbox.put, limit=1)
+    [consumer] = broker._open
+    told = consumer._link._broken
     delete_queue(rabbitmq, rabbitmq_url)
-    await asyncio.sleep(0.5)  # as the relay waits between its tries
+    await asyncio.wait_for(told.wait(), 20)  # perhaps it never is when the queue is declared again before
     message_id = uuid4()
     await broker.publish_token(LANE, message_id)
     assert (await inbox.get()).message_id == message_id
