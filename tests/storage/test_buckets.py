@@ -147,11 +147,12 @@ async def test_what_is_published_is_never_seen_shorter_on_the_way(
 ) -> None:
     """Else a client that asks at that moment, or after a crash, is told to bring the rest once more."""
     blobs = opened(blob_url=f"gs://{BUCKET}")
-    delete = GcsBucket.delete
+    delete, looked = GcsBucket.delete, threading.Event()
 
     def first_is_slow(self: GcsBucket, name: str, version: str | None = None) -> None:
         if name.endswith("/00000000000000000000"):
-            time.sleep(0.3)
+            time.sleep(0.3)  # in which the others could go
+            looked.wait(10)
         delete(self, name, version)
 
     async with running([blobs]):
@@ -163,6 +164,7 @@ async def test_what_is_published_is_never_seen_shorter_on_the_way(
         while not publishing.done():
             with contextlib.suppress(BlobMissing):
                 seen.add(await blobs.length(NAME))
+                looked.set()
         await publishing
         assert seen == {5_000}
         assert await blobs.length(FINAL) == 5_000
