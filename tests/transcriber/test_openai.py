@@ -233,7 +233,7 @@ async def test_nobody_there_is_a_failure(speech: Sound, monkeypatch: pytest.Monk
         await hear(speech)
 
 
-@pytest.mark.parametrize("answer", [Scripted({}, after=5), Scripted(b" " * 600, drips=0.05)])
+@pytest.mark.parametrize("answer", [Scripted({}, after=60), Scripted(b" " * 1200, drips=0.05)])
 async def test_a_slow_answer_is_not_waited_for(
     server: FakeServer, speech: Sound, answer: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +243,7 @@ async def test_a_slow_answer_is_not_waited_for(
     begin = loop.time()
     with pytest.raises(EngineError, match="longer than 1 s"):
         await hear(speech)
-    assert loop.time() - begin < 4
+    assert loop.time() - begin < 20  # of the 60 that the answer takes
 
 
 async def test_a_line_that_was_closed_in_between_is_opened_again(server: FakeServer, speech: Sound) -> None:
