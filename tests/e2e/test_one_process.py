@@ -202,7 +202,9 @@ def _descendants(pid: int) -> list[int]:
 async def test_an_interrupted_transcribe_says_how_to_go_on(data: Path) -> None:
     path = data.parent / "long.wav"
     path.write_bytes(media.wav_of_ms(600_000))
-    async with server(data, ENGINE="simulated", SIMULATED_MS_PER_SECOND="100") as (_, url):
+    # A minute of work, however many cores there are.
+    settings = {"ENGINE": "simulated", "SIMULATED_MS_PER_SECOND": "100", "MAX_CONCURRENT_JOBS": "1"}
+    async with server(data, **settings) as (_, url):
         process = await asyncio.create_subprocess_exec(
             *command("transcribe", str(path), "--data", str(data)),
             env=environment(),
@@ -214,7 +216,11 @@ async def test_an_interrupted_transcribe_says_how_to_go_on(data: Path) -> None:
             async def begun() -> list[str]:
                 return [run["id"] async for run in client.runs("processing", 1)]
 
-            await eventually(begun)
+            assert process.stderr is not None
+            async with asyncio.timeout(60):
+                # Its first words: the server may be at the run before this process knows which one it is.
+                while not (line := await process.stderr.readline()).startswith(b"[0:"):
+                    assert line, "it ended before it was interrupted"
             [run_id] = await begun()
             process.send_signal(signal.SIGINT)
             out, err = await asyncio.wait_for(process.communicate(), 20)
