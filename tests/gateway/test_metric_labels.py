@@ -64,6 +64,9 @@ async def be_hostile(world: World, owner: str) -> None:
 
 async def test_hostile_requests_make_no_series_of_their_own(world: World) -> None:
     await be_hostile(world, world.new_owner())
+    ended = {"lane": "simulated", "kind": "chunk", "outcome": "done"}
+    # What a worker has done it counts after clients are told of it.
+    await eventually(lambda: REGISTRY.get_sample_value("lingoloop_units_ended_total", ended))
     before, values = series(), set(label_values())
     for _ in range(5):
         await be_hostile(world, world.new_owner())
