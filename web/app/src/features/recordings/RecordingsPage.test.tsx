@@ -137,9 +137,7 @@ it('announces what has ended', async () => {
   show();
   await row('a.ogg');
   act(() => stream.tell({ event: 'done', ...aState('a', { status: 'succeeded', progress: 100 }) }));
-  await waitFor(() => expect(screen.getByRole('status').textContent).toBe('a.ogg is finished.'), {
-    timeout: 3_000,
-  });
+  await waitFor(() => expect(screen.getByRole('status').textContent).toBe('a.ogg is finished.'));
 });
 
 it('tells the cause of a failure and what to do, in words', async () => {
