@@ -108,8 +108,9 @@ it('keeps a correction beside what the machine wrote, and exports it', async () 
 });
 
 it('goes on after a cancel, and over a reload in the middle', async () => {
+  const page = await open('/'); // all that takes its time, before there is something to be late for
   const runId = await server.upload(TALK, { force: '1' });
-  const page = await open(`/runs/${runId}`);
+  await page.goto(`${server.url}/runs/${runId}`);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Go on' }).click();
   await page.getByText('Welcome back to our small show').waitFor();
