@@ -1,6 +1,7 @@
 """`lingoloop` as a person types it: no server, no root's tricks, no Docker."""
 
 import asyncio
+import contextlib
 import itertools
 import signal
 import subprocess
@@ -193,9 +194,12 @@ async def test_sigterm_ends_everything_it_started(data: Path) -> None:
 
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *_descendants(int(child))]
+    # A thread or a child, such as a session of PostgreSQL's, may end while it is looked at.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for child in (task / "children").read_text().split():
+                    found += [int(child), *_descendants(int(child))]
     return found
 
 
