@@ -11,6 +11,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 
+from lingoloop_common.child import Child
 from lingoloop_gateway import probe
 from tests import media
 from tests.gateway.world import World
@@ -134,20 +135,41 @@ def probe_pids(world: World) -> list[int]:
 async def test_a_file_over_which_the_probe_dies_is_refused_and_the_next_one_is_taken(
     idle_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    start = Child.start
+
+    async def start_and_stop(child: Child) -> None:
+        await start(child)
+        assert child.pid
+        os.kill(child.pid, signal.SIGSTOP)
+
     for _ in range(3):  # more often than there are children
         owner = idle_world.new_owner()
-        for pid in probe_pids(idle_world):
-            os.kill(pid, signal.SIGSTOP)
-        async with idle_world.leaving_nothing(owner):
-            posting = asyncio.create_task(idle_world.post(owner, media.wav()))
-            await eventually(lambda: idle_world.probe._free.qsize() == 1)  # one looks at the file
+        with monkeypatch.context() as patch:
+            patch.setattr(Child, "start", start_and_stop)
             for pid in probe_pids(idle_world):
-                os.kill(pid, signal.SIGKILL)
-            response = await posting
-        # The one that looked at nothing died too, and the next file would be taken for the cause until that is seen.
-        await eventually(lambda: not probe_pids(idle_world))
+                os.kill(pid, signal.SIGSTOP)
+            async with idle_world.leaving_nothing(owner):
+                posting = asyncio.create_task(idle_world.post(owner, media.wav()))
+                await eventually(lambda: idle_world.probe._free.qsize() == 1)  # one looks at the file
+                while not posting.done():
+                    for pid in probe_pids(idle_world):
+                        os.kill(pid, signal.SIGKILL)
+                    await asyncio.wait([posting], timeout=0.02)
+        response = await posting
         assert (response.status_code, response.json()["code"]) == (422, "not_audio")
         await idle_world.still_works()
+
+
+async def test_a_probe_that_is_killed_costs_no_upload(idle_world: World) -> None:
+    """Neither over a file, nor just before the next one, when nobody has seen that it died."""
+    await idle_world.still_works()
+    for pid in probe_pids(idle_world):
+        os.kill(pid, signal.SIGSTOP)
+    posting = asyncio.create_task(idle_world.accepted(idle_world.new_owner()))
+    await eventually(lambda: idle_world.probe._free.qsize() == 1)
+    for pid in probe_pids(idle_world):
+        os.kill(pid, signal.SIGKILL)
+    await asyncio.gather(posting, *(idle_world.still_works() for _ in range(3)))
 
 
 async def test_a_file_over_which_the_probe_hangs_is_refused_and_the_next_one_is_taken(

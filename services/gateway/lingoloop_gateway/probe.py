@@ -1,6 +1,7 @@
 """Looks at an upload: is there sound, and how long is it? In a child process, for the file may come from anyone."""
 
 import asyncio
+import contextlib
 import resource
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ MEMORY_LIMIT = 2 * 2**30
 
 
 class Probe:
-    """Child processes that look at files; one that dies or hangs over a file is replaced, and the file refused."""
+    """Child processes that look at files; one that dies or hangs is replaced, and a file refused over which that happens."""
 
     def __init__(self) -> None:
         self._children = [
@@ -43,9 +44,7 @@ class Probe:
         asked = {"path": str(path), "track": wishes.track, "separate": wishes.separate}
         child = await self._free.get()
         try:
-            if child.pid is None:
-                await child.start()
-            answer = await asyncio.wait_for(child.ask(asked), TIME_LIMIT)
+            answer = await asyncio.wait_for(_ask(child, asked), TIME_LIMIT)
         except (ChildDied, TimeoutError) as error:
             await child.kill()
             raise Problem("not_audio", "the file is damaged in a way that makes it unreadable") from error
@@ -60,6 +59,19 @@ class Probe:
             raise Problem("not_audio", message)
         length: int | None = answer.fields["duration_ms"]
         return length
+
+
+async def _ask(child: Child, asked: dict[str, Any]) -> Message:
+    """Ask a child, and a new one if that dies, which may have been killed before: only over the second death it was the file.
+
+    Raises:
+        ChildDied: the new one died.
+    """
+    if child.pid is not None:
+        with contextlib.suppress(ChildDied):
+            return await child.ask(asked)
+    await child.start()
+    return await child.ask(asked)
 
 
 def _make(config: dict[str, Any]) -> Any:

@@ -189,7 +189,9 @@ def _widened(window: Sequence[Span], speech: Sequence[Span]) -> Sequence[Span]:
 
 
 def unfilled_speech(speech: Sequence[Span], words: Sequence[Word]) -> list[tuple[Span, Sequence[Span]]]:
-    """Return stretches whose words are too few for what is said there, and the spans in each, to be heard one by one.
+    """Return stretches whose words are too few for what is said there, or one of whose words lasts longer than it can.
+
+    With each come its spans, to be heard one by one.
 
     A sentence was dropped, and alignment stretched its neighbours' words over it: no part is left that no word covers.
     All of those words are in the stretch, and all spans that they touch.
